@@ -1,0 +1,346 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_cleanroomsml::operation::get_configured_audience_model::GetConfiguredAudienceModelOutput;
+use aws_sdk_cleanroomsml::types::{
+    AudienceDestination, AudienceSizeConfig, AudienceSizeType, ConfiguredAudienceModelOutputConfig,
+    ConfiguredAudienceModelStatus, S3ConfigMap, SharedAudienceMetrics,
+};
+use aws_sdk_s3::Client as S3;
+use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadOutput;
+use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
+use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadOutput;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::operation::upload_part::UploadPartOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
+use serde_json::json;
+
+const MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a";
+
+fn stack() -> Stack {
+    let environment = Environment(|name: &str| {
+        let value = match name {
+            "SEED_BUCKET" => "seeds-bucket",
+            "CONFIGURED_AUDIENCE_MODEL_ARN" => MODEL,
+            "SEED_ROLE_ARN" => "arn:aws:iam::123456789012:role/seed",
+            "EXPORT_POLICY" => "all",
+            "DEADLINE_SECONDS" => "3600",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    Stack::of(&environment).unwrap()
+}
+
+fn event(input: &Value) -> Value {
+    json!({"input": input, "execution": {"id": "arn", "name": "run-1", "startTime": "2026-11-22T16:00:00Z"}})
+}
+
+fn uploaded(key: &str) -> Value {
+    json!({"upload": {"bucket": "seeds-bucket", "key": key, "versionId": "v1", "etag": "e1", "sequencer": "s"}})
+}
+
+fn seed(users: usize) -> String {
+    (0..users).map(|user| format!("{{\"user_id\":\"u{user}\"}}\n")).collect()
+}
+
+fn model(least: i32) -> Rule {
+    mock!(aws_sdk_cleanroomsml::Client::get_configured_audience_model)
+        .match_requests(|request| request.configured_audience_model_arn() == Some(MODEL))
+        .then_output(move || {
+            let now = aws_sdk_cleanroomsml::primitives::DateTime::from_secs(0);
+            let sizes = AudienceSizeConfig::builder().audience_size_type(AudienceSizeType::Percentage);
+            let sizes = sizes.audience_size_bins(5).audience_size_bins(10).build().unwrap();
+            let place = S3ConfigMap::builder().s3_uri("s3://out/").build().unwrap();
+            let place = AudienceDestination::builder().s3_destination(place).build();
+            let output = ConfiguredAudienceModelOutputConfig::builder().destination(place).role_arn("role");
+            GetConfiguredAudienceModelOutput::builder()
+                .create_time(now)
+                .update_time(now)
+                .configured_audience_model_arn(MODEL)
+                .name("model")
+                .audience_model_arn("audience model")
+                .output_config(output.build().unwrap())
+                .status(ConfiguredAudienceModelStatus::Active)
+                .shared_audience_metrics(SharedAudienceMetrics::All)
+                .min_matching_seed_size(least)
+                .audience_size_config(sizes)
+                .build()
+                .unwrap()
+        })
+}
+
+/// An error as the service puts it on the wire.
+fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
+    let body = json!({"message": message}).to_string();
+    let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+    response.headers_mut().insert("x-amzn-errortype", code);
+    response
+}
+
+fn no_model(status: u16, code: &'static str) -> Rule {
+    mock!(aws_sdk_cleanroomsml::Client::get_configured_audience_model)
+        .then_http_response(move || refusal(status, code, "no"))
+}
+
+fn closed_model() -> Rule {
+    no_model(403, "AccessDeniedException")
+}
+
+/// What lies in S3 after a check, by key.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl Written {
+    fn text(&self, key: &str) -> Option<String> {
+        self.0.lock().unwrap().get(key).map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+    }
+
+    fn json(&self, key: &str) -> Value {
+        serde_json::from_str(&self.text(key).unwrap()).unwrap()
+    }
+
+    fn putting(&self) -> Rule {
+        let written = self.clone();
+        mock!(S3::put_object)
+            .match_requests(move |put| {
+                assert_eq!(put.bucket(), Some("seeds-bucket"));
+                let bytes = put.body().bytes().unwrap().to_vec();
+                written.0.lock().unwrap().insert(put.key().unwrap().to_owned(), bytes);
+                true
+            })
+            .then_output(|| PutObjectOutput::builder().build())
+    }
+}
+
+fn heading(metadata: &'static [(&'static str, &'static str)]) -> Rule {
+    mock!(S3::head_object).match_requests(|head| head.version_id() == Some("v1")).then_output(move || {
+        metadata.iter().fold(HeadObjectOutput::builder(), |head, (k, v)| head.metadata(*k, *v)).build()
+    })
+}
+
+fn getting(body: impl Into<Vec<u8>>) -> Rule {
+    let body = body.into();
+    mock!(S3::get_object).then_output(move || GetObjectOutput::builder().body(ByteStream::from(body.clone())).build())
+}
+
+async fn run(input: &Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
+    let s3 = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
+    let ml = mock_client!(aws_sdk_cleanroomsml, [ml]);
+    let run = check(event(input), &s3, &ml, &stack()).await?;
+    Ok(serde_json::to_value(run).unwrap())
+}
+
+#[tokio::test]
+async fn an_uploaded_seed_is_checked_in_its_version_and_copied_clean() {
+    let written = Written::default();
+    let get = mock!(S3::get_object)
+        .match_requests(|get| {
+            get.version_id() == Some("v1") && get.if_match().is_none() && get.key() == Some("seeds/a b.jsonl")
+        })
+        .then_output(|| {
+            GetObjectOutput::builder().body(ByteStream::from(seed(600).replace('\n', "\r\n").into_bytes())).build()
+        });
+    let head = heading(&[("name", "spring"), ("export", "5pct"), ("tag-team", "growth")]);
+    let run = run(&uploaded("seeds/a b.jsonl"), &[&get, &head, &written.putting()], &model(500)).await.unwrap();
+    assert_eq!(
+        run,
+        json!({
+            "name": "spring", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "audienceGenerationJobArn": null,
+            "deadline": "2026-11-22T17:00:00Z", "export": {"sizes": [{"type": "PERCENTAGE", "value": 5}]},
+            "modelSizes": [{"type": "PERCENTAGE", "value": 5}, {"type": "PERCENTAGE", "value": 10}],
+            "seed": {"users": 600, "uniqueUsers": 600, "blankLines": 0, "badLines": 0}, "skipped": [],
+        })
+    );
+    assert_eq!(written.text("checked/run-1.jsonl").unwrap(), seed(600));
+    let checked = written.json("checked/run-1.json");
+    assert_eq!(
+        checked["seedAudience"],
+        json!({"roleArn": "arn:aws:iam::123456789012:role/seed",
+        "dataSource": {"s3Uri": "s3://seeds-bucket/checked/run-1.jsonl"}})
+    );
+    assert_eq!((&checked["name"], &checked["tags"]), (&json!("spring"), &json!({"team": "growth"})));
+}
+
+#[tokio::test]
+async fn a_run_without_a_name_bears_its_executions() {
+    let written = Written::default();
+    let run = run(&uploaded("seeds/a"), &[&getting(seed(25)), &heading(&[]), &written.putting()], &model(25)).await;
+    assert_eq!(run.unwrap()["name"], "run-1");
+}
+
+#[tokio::test]
+async fn a_seed_that_is_refused_leaves_nothing_behind() {
+    for (text, least, what) in [
+        (seed(24), 25, "24 unique users"),
+        (seed(499), 500, "needs at least 500"),
+        (seed(600) + "u1,u2\n", 500, "line 601 is no JSON"),
+    ] {
+        let written = Written::default();
+        let rules = [&getting(text), &heading(&[]), &written.putting()];
+        let error = run(&uploaded("seeds/a"), &rules, &model(least)).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidSeed);
+        assert!(error.message.contains(what), "{}", error.message);
+        assert!(written.0.lock().unwrap().is_empty());
+    }
+}
+
+/// A seed whose clean copy has more than one part.
+fn large_seed(users: usize) -> String {
+    (0..users).map(|user| format!("{{\"user_id\":\"{user}{}\"}}\n", "x".repeat(1000))).collect()
+}
+
+#[tokio::test]
+async fn a_large_seed_is_copied_in_parts_as_it_is_read() {
+    let written = Written::default();
+    let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let seen = sizes.clone();
+    let begin = mock!(S3::create_multipart_upload)
+        .then_output(|| CreateMultipartUploadOutput::builder().upload_id("u").build());
+    let part = mock!(S3::upload_part)
+        .match_requests(move |part| {
+            let mut sizes = seen.lock().unwrap();
+            sizes.push(part.body().bytes().unwrap().len());
+            part.upload_id() == Some("u") && part.part_number() == i32::try_from(sizes.len()).ok()
+        })
+        .then_output(|| UploadPartOutput::builder().e_tag("p").build());
+    let complete = mock!(S3::complete_multipart_upload)
+        .match_requests(|complete| complete.multipart_upload().unwrap().parts().len() == 3)
+        .then_output(|| CompleteMultipartUploadOutput::builder().build());
+    let text = large_seed(20_000);
+    let length = text.len();
+    let rules = [&getting(text), &heading(&[]), &begin, &part, &complete, &written.putting()];
+    let run = run(&uploaded("seeds/a"), &rules, &model(500)).await.unwrap();
+    assert_eq!(run["seed"]["uniqueUsers"], 20_000);
+    let sizes = sizes.lock().unwrap();
+    assert_eq!(sizes.iter().sum::<usize>(), length);
+    assert!(sizes[..2].iter().all(|size| (8 << 20..9 << 20).contains(size)), "{sizes:?}");
+    assert_eq!(complete.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_large_seed_that_turns_out_bad_is_aborted() {
+    let begin = mock!(S3::create_multipart_upload)
+        .then_output(|| CreateMultipartUploadOutput::builder().upload_id("u").build());
+    let part = mock!(S3::upload_part).then_output(|| UploadPartOutput::builder().e_tag("p").build());
+    let abort = mock!(S3::abort_multipart_upload)
+        .match_requests(|abort| abort.upload_id() == Some("u"))
+        .then_output(|| AbortMultipartUploadOutput::builder().build());
+    let rules = [&getting(large_seed(10_000) + "bad"), &heading(&[]), &begin, &part, &abort];
+    let error = run(&uploaded("seeds/a"), &rules, &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidSeed);
+    assert_eq!(abort.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_without_a_version_is_read_by_its_content_and_says_where_it_was_replaced() {
+    let head = mock!(S3::head_object)
+        .match_requests(|head| head.if_match() == Some("\"e1\"") && head.version_id().is_none())
+        .then_http_response(|| HttpResponse::new(412.try_into().unwrap(), SdkBody::empty()));
+    let mut input = uploaded("seeds/a");
+    input["upload"].as_object_mut().unwrap().remove("versionId");
+    let error = run(&input, &[&head], &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::NotFound);
+    assert!(error.message.contains("replaced before it could be read"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_size_that_the_model_does_not_offer_is_refused_before_the_seed_is_read() {
+    let get = getting(seed(600));
+    let rules = [&get, &heading(&[("export", "7pct")])];
+    let error = run(&uploaded("seeds/a"), &rules, &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains("it offers 5pct, 10pct"), "{}", error.message);
+    assert_eq!(get.num_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_model_that_may_not_be_read_is_told_as_skipped_and_one_that_is_not_there_is_an_error() {
+    let written = Written::default();
+    let rules = [&getting(seed(30)), &heading(&[("export", "7pct")]), &written.putting()];
+    let run_closed = run(&uploaded("seeds/a"), &rules, &closed_model()).await.unwrap();
+    assert_eq!((&run_closed["skipped"], &run_closed["modelSizes"]), (&json!(["model"]), &Value::Null));
+    let missing = no_model(404, "ResourceNotFoundException");
+    let error = run(&uploaded("seeds/a"), &rules, &missing).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::NotFound);
+    assert!(error.message.contains(MODEL));
+}
+
+fn denied() -> Rule {
+    mock!(S3::get_object)
+        .then_error(|| GetObjectError::generic(ErrorMetadata::builder().code("AccessDenied").message("no").build()))
+}
+
+#[tokio::test]
+async fn a_seed_elsewhere_is_only_read_or_skipped_where_it_may_not_be() {
+    let input = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://elsewhere/seed.jsonl"}}});
+    let written = Written::default();
+    let run_read = run(&input, &[&getting(seed(600)), &written.putting()], &model(500)).await.unwrap();
+    assert_eq!(run_read["seed"]["uniqueUsers"], 600);
+    assert_eq!(written.json("checked/run-1.json")["seedAudience"]["dataSource"]["s3Uri"], "s3://elsewhere/seed.jsonl");
+    assert!(written.text("checked/run-1.jsonl").is_none());
+    let skipped = run(&input, &[&denied(), &written.putting()], &closed_model()).await.unwrap();
+    assert_eq!((&skipped["skipped"], &skipped["seed"]), (&json!(["model", "seed"]), &Value::Null));
+    let odd = run(&input, &[&getting(seed(600).replace('\n', "\r\n")), &written.putting()], &model(500)).await;
+    assert!(odd.unwrap_err().message.contains("upload it under seeds/"));
+}
+
+#[tokio::test]
+async fn a_seed_of_our_own_that_may_not_be_read_is_an_error() {
+    let error = run(&uploaded("seeds/a"), &[&denied(), &heading(&[])], &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::AccessDenied);
+}
+
+#[tokio::test]
+async fn an_uploaded_request_is_read_with_every_field() {
+    let request = json!({"name": "by sql", "seedAudience": {"sqlParameters": {"queryString": "SELECT 1"}},
+        "export": "none", "deadlineSeconds": 60});
+    let written = Written::default();
+    let rules = [&getting(request.to_string()), &written.putting()];
+    let run = run(&uploaded("requests/q.json"), &rules, &model(500)).await.unwrap();
+    assert_eq!((&run["name"], &run["seed"], &run["skipped"]), (&json!("by sql"), &Value::Null, &json!([])));
+    assert_eq!(run["deadline"], "2026-11-22T16:01:00Z");
+    assert_eq!(written.json("checked/run-1.json")["seedAudience"]["sqlParameters"]["queryString"], "SELECT 1");
+    assert!(!run.to_string().contains("SELECT"));
+}
+
+#[tokio::test]
+async fn a_request_file_that_is_no_request_is_told_without_being_quoted() {
+    for (body, what) in [
+        ("SELECT secret", "is no JSON (line 1, column 1)".to_owned()),
+        (r#"{"nam": "secret", "seedAudience": {}}"#, "did you mean name?".to_owned()),
+        (&"x".repeat(5 << 20), "is larger than any request".to_owned()),
+    ] {
+        let error = run(&uploaded("requests/q.json"), &[&getting(body)], &model(500)).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains(&what) && !error.message.contains("secret"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_exports_needs_nothing_but_the_audience() {
+    let arn = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
+    let input = json!({"audienceGenerationJobArn": arn, "export": "5pct"});
+    let run = run(&input, &[], &model(500)).await.unwrap();
+    assert_eq!((&run["audienceGenerationJobArn"], &run["checkedRequest"]), (&json!(arn), &Value::Null));
+    assert_eq!((&run["name"], &run["skipped"]), (&json!("run-1"), &json!(["model"])));
+}
+
+#[tokio::test]
+async fn an_upload_that_asks_for_nothing_says_where_uploads_go() {
+    let error = run(&uploaded("other/a"), &[], &model(500)).await.unwrap_err();
+    assert!(error.message.contains("upload seeds under seeds/"));
+}
+
+#[test]
+fn a_missing_variable_is_named() {
+    let error = Stack::of(&Environment(|_: &str| None)).err().unwrap();
+    assert!(error.to_string().contains("CONFIGURED_AUDIENCE_MODEL_ARN"));
+}

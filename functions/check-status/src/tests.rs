@@ -1,0 +1,176 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use aws_sdk_cleanroomsml::operation::get_audience_generation_job::builders::GetAudienceGenerationJobOutputBuilder;
+use aws_sdk_cleanroomsml::operation::list_audience_export_jobs::ListAudienceExportJobsOutput;
+use aws_sdk_cleanroomsml::primitives::DateTime;
+use aws_sdk_cleanroomsml::types::{
+    AudienceExportJobStatus, AudienceGenerationJobStatus, AudienceSize as SdkSize, AudienceSizeType,
+    RelevanceMetric as SdkMetric, StatusDetails,
+};
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use lookalike::ErrorName;
+use serde_json::json;
+
+const ARN: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
+
+fn poll() -> PollBounds {
+    PollBounds::new(15, 900).unwrap()
+}
+
+fn event(more: &Value) -> Value {
+    let start = Moment::from(SystemTime::now()).to_string();
+    let mut event = json!({
+        "audienceGenerationJobArn": ARN, "startTime": start, "deadline": "2999-01-01T00:00:00Z",
+        "execution": {"id": "arn", "name": "run", "startTime": start},
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+fn job(status: &str) -> GetAudienceGenerationJobOutputBuilder {
+    let now = DateTime::from(SystemTime::now());
+    GetAudienceGenerationJobOutputBuilder::default()
+        .create_time(now)
+        .update_time(now)
+        .audience_generation_job_arn(ARN)
+        .name("run")
+        .status(AudienceGenerationJobStatus::from(status))
+        .configured_audience_model_arn("model")
+}
+
+/// An error as the service puts it on the wire.
+fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
+    let body = json!({"message": message}).to_string();
+    let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+    response.headers_mut().insert("x-amzn-errortype", code);
+    response
+}
+
+async fn of_refusal(status: u16, code: &'static str, more: &Value) -> Result<JobStatus, Error> {
+    let rule = mock!(Client::get_audience_generation_job).then_http_response(move || refusal(status, code, "no"));
+    check(event(more), &mock_client!(aws_sdk_cleanroomsml, [&rule]), poll()).await
+}
+
+fn size(value: i32) -> SdkSize {
+    SdkSize::builder().r#type(AudienceSizeType::Percentage).value(value).build().unwrap()
+}
+
+fn ready() -> GetAudienceGenerationJobOutputBuilder {
+    let metric = |value, score| SdkMetric::builder().audience_size(size(value)).score(score).build();
+    let strange = SdkSize::builder().r#type("HALVES".into()).value(1).build().unwrap();
+    let metrics = AudienceQualityMetrics::builder()
+        .relevance_metrics(metric(5, 0.9))
+        .relevance_metrics(metric(10, 0.5))
+        .relevance_metrics(SdkMetric::builder().audience_size(strange).build())
+        .recall_metric(0.6)
+        .build()
+        .unwrap();
+    job("ACTIVE").metrics(metrics)
+}
+
+async fn of_generation(job: GetAudienceGenerationJobOutputBuilder, more: &Value) -> Result<Value, Error> {
+    let rule = mock!(Client::get_audience_generation_job)
+        .match_requests(|request| request.audience_generation_job_arn() == Some(ARN))
+        .then_output(move || job.clone().build().unwrap());
+    let status = check(event(more), &mock_client!(aws_sdk_cleanroomsml, [&rule]), poll()).await?;
+    Ok(serde_json::to_value(status).unwrap())
+}
+
+#[tokio::test]
+async fn a_running_audience_is_looked_at_again() {
+    let status = of_generation(job("CREATE_IN_PROGRESS"), &json!({"export": "all"})).await.unwrap();
+    assert_eq!(status["phase"], "RUNNING");
+    assert_eq!(status["status"], "CREATE_IN_PROGRESS");
+    assert_eq!(status["checkAfterSeconds"], 15);
+    assert_eq!(status["exportSizes"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_audience_that_is_ready_brings_its_metrics_and_the_sizes_to_export() {
+    let status = of_generation(ready(), &json!({"export": {"minRelevance": 0.6}})).await.unwrap();
+    assert_eq!(status["phase"], "READY");
+    assert_eq!(status["exportSizes"], json!([{"type": "PERCENTAGE", "value": 5}]));
+    assert_eq!(
+        status["metrics"],
+        json!({"recallMetric": 0.6, "relevanceMetrics": [
+        {"audienceSize": {"type": "PERCENTAGE", "value": 5}, "score": 0.9},
+        {"audienceSize": {"type": "PERCENTAGE", "value": 10}, "score": 0.5}]})
+    );
+    let bins = json!({"export": "all", "modelSizes": [{"type": "PERCENTAGE", "value": 20}]});
+    let status = of_generation(ready(), &bins).await.unwrap();
+    assert_eq!(status["exportSizes"], bins["modelSizes"]);
+}
+
+#[tokio::test]
+async fn an_audience_of_which_no_size_qualifies_is_an_error() {
+    let error = of_generation(ready(), &json!({"export": {"minRelevance": 0.95}})).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::NoSizeQualifies);
+}
+
+#[tokio::test]
+async fn a_failed_audience_tells_the_services_code_and_message() {
+    let details = StatusDetails::builder().status_code("CODE").message("the reason").build();
+    let status = of_generation(job("CREATE_FAILED").status_details(details), &json!({})).await.unwrap();
+    assert_eq!((&status["phase"], &status["error"]), (&json!("FAILED"), &json!("GenerationFailed")));
+    assert_eq!((&status["statusCode"], &status["message"]), (&json!("CODE"), &json!("the reason")));
+    assert!(status["cause"].as_str().unwrap().contains("the reason (CODE)"));
+}
+
+#[tokio::test]
+async fn an_audience_that_is_gone_is_told_as_deleted_but_not_at_once() {
+    let gone = |more| async move { of_refusal(404, "ResourceNotFoundException", &more).await };
+    assert_eq!(gone(json!({})).await.unwrap().phase, Phase::Running);
+    let deleted = gone(json!({"startTime": "2026-01-01T00:00:00Z"})).await.unwrap();
+    assert_eq!((deleted.phase, deleted.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
+    let foreign = gone(json!({"startTime": null})).await.unwrap_err();
+    assert_eq!(foreign.name, ErrorName::NotFound);
+}
+
+#[tokio::test]
+async fn a_throttled_look_is_an_error_worth_a_retry_that_names_the_job() {
+    let error = of_refusal(429, "ThrottlingException", &json!({})).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::Throttled);
+    assert!(error.message.contains(ARN));
+}
+
+fn listed(name: &str, created: SystemTime) -> AudienceExportJobSummary {
+    AudienceExportJobSummary::builder()
+        .create_time(created.into())
+        .update_time(created.into())
+        .name(name)
+        .audience_generation_job_arn(ARN)
+        .audience_size(size(5))
+        .status(AudienceExportJobStatus::Active)
+        .output_location(format!("s3://out/{name}"))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_export_is_found_by_name_through_all_pages_and_not_one_of_an_older_run() {
+    let old = SystemTime::UNIX_EPOCH;
+    let first = mock!(Client::list_audience_export_jobs)
+        .match_requests(|request| request.audience_generation_job_arn() == Some(ARN) && request.next_token().is_none())
+        .then_output(move || {
+            ListAudienceExportJobsOutput::builder()
+                .next_token("2")
+                .audience_export_jobs(listed("other", SystemTime::now()))
+                .audience_export_jobs(listed("run-5pct", old))
+                .build()
+                .unwrap()
+        });
+    let second = mock!(Client::list_audience_export_jobs)
+        .match_requests(|request| request.next_token() == Some("2"))
+        .then_output(|| {
+            let ours = listed("run-5pct", SystemTime::now());
+            ListAudienceExportJobsOutput::builder().audience_export_jobs(ours).build().unwrap()
+        });
+    let ml = mock_client!(aws_sdk_cleanroomsml, RuleMode::MatchAny, [&first, &second]);
+    let status = check(event(&json!({"exportName": "run-5pct"})), &ml, poll()).await.unwrap();
+    assert_eq!(status.phase, Phase::Ready);
+    assert_eq!(status.output_location.as_deref(), Some("s3://out/run-5pct"));
+    let late = check(event(&json!({"exportName": "run-10pct"})), &ml, poll()).await.unwrap();
+    assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
+}

@@ -1,0 +1,177 @@
+//! Reads where the checked request lies, calls `StartAudienceGenerationJob` (and `ListAudienceGenerationJobs` where a
+//! job may be there already), answers `audienceGenerationJobArn`.
+
+use std::time::SystemTime;
+
+use aws_sdk_cleanroomsml::types::{
+    AudienceGenerationJobDataSource, ComputeConfiguration, ProtectedQuerySqlParameters, S3ConfigMap,
+    WorkerComputeConfiguration, WorkerComputeConfigurationProperties, WorkerComputeType,
+};
+use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::environment::Environment;
+use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
+use lookalike::job::{self, Listed};
+use lookalike::request::{AudienceRequest, Defaults, SeedAudience, SeedSource, SqlComputeConfiguration, SqlText};
+use lookalike::values::S3Uri;
+use lookalike::{Error, ErrorName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lookalike::log::init();
+    let environment = Environment(|name: &str| std::env::var(name).ok());
+    let stack: String = environment.required("STACK_NAME")?;
+    let config = lookalike::client::config().load().await;
+    let aws = Aws { s3: aws_sdk_s3::Client::new(&config), ml: aws_sdk_cleanroomsml::Client::new(&config) };
+    let handle = |event: LambdaEvent<Value>| start(event.payload, &aws, &stack);
+    lambda_runtime::run(service_fn(handle)).await
+}
+
+struct Aws {
+    s3: aws_sdk_s3::Client,
+    ml: aws_sdk_cleanroomsml::Client,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    checked_request: S3Uri,
+    deadline: Deadline,
+    execution: Execution,
+    attempt: Attempt,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    audience_generation_job_arn: String,
+}
+
+async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
+    let event: Event = read_event(event)?;
+    let request = fetch(&event.checked_request, &aws.s3).await?;
+    event.deadline.allow(SystemTime::now().into(), format_args!("Audience generation job {}", request.name))?;
+    if !event.attempt.is_first()
+        && let Some(arn) = find(&request, &event.execution, &aws.ml).await?
+    {
+        tracing::info!(run = event.execution.name, "found the job of an earlier attempt");
+        return Ok(Answer { audience_generation_job_arn: arn });
+    }
+    let arn = match begin(&request, &event.execution, &aws.ml, stack).await {
+        Err(conflict) if conflict.name == ErrorName::Conflict => {
+            find(&request, &event.execution, &aws.ml).await?.ok_or(conflict)?
+        }
+        begun => begun?,
+    };
+    tracing::info!(run = event.execution.name, "started the generation");
+    Ok(Answer { audience_generation_job_arn: arn })
+}
+
+/// Reads the request that `check-request` wrote.
+async fn fetch(place: &S3Uri, s3: &aws_sdk_s3::Client) -> Result<AudienceRequest, Error> {
+    let reading = format!("reading {place}");
+    let object = s3.get_object().bucket(place.bucket()).key(place.key()).send().await;
+    let object = object.map_err(|error| Error::from(error).doing(&reading))?;
+    let broken = |what: &str| Error::new(ErrorName::ServiceUnavailable, format!("{what}.")).doing(&reading);
+    let bytes = object.body.collect().await.map_err(|_| broken("the transfer broke off"))?.into_bytes();
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_| broken("the checked request is no JSON"))?;
+    Ok(AudienceRequest::read(&value, &Defaults::default())?)
+}
+
+/// Starts the job, once: the SDK must not repeat a call whose outcome it does not know.
+async fn begin(
+    request: &AudienceRequest,
+    execution: &Execution,
+    ml: &aws_sdk_cleanroomsml::Client,
+    stack: &str,
+) -> Result<String, Error> {
+    let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(lookalike::client::never_repeat());
+    let started = ml
+        .start_audience_generation_job()
+        .name(request.name.as_str())
+        .configured_audience_model_arn(request.configured_audience_model_arn.as_str())
+        .seed_audience(seed_audience(&request.seed_audience)?)
+        .set_include_seed_in_output(request.include_seed_in_output)
+        .set_collaboration_id(request.collaboration_id.clone().map(String::from))
+        .set_description(request.description.clone().map(String::from))
+        .set_tags(Some(job::tags(request, stack, execution).into_iter().collect()))
+        .customize()
+        .config_override(never_repeat)
+        .send()
+        .await;
+    let secrets = match &request.seed_audience.source {
+        SeedSource::SqlParameters(sql) => sql.secrets().collect(),
+        SeedSource::DataSource(_) => Vec::new(),
+    };
+    let started = started.map_err(|error| {
+        Error::from(error).without(secrets).doing(format_args!("starting audience generation job {}", request.name))
+    })?;
+    Ok(started.audience_generation_job_arn)
+}
+
+/// Looks through all pages for the job that bears our name. Errors as `Conflict` where it is not this run's.
+async fn find(
+    request: &AudienceRequest,
+    execution: &Execution,
+    ml: &aws_sdk_cleanroomsml::Client,
+) -> Result<Option<String>, Error> {
+    let mut pages = ml.list_audience_generation_jobs().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| {
+            Error::from(error).doing(format_args!("looking for audience generation job {}", request.name))
+        })?;
+        if let Some(found) = page.audience_generation_jobs.iter().find(|job| job.name == request.name.as_str()) {
+            let listed = Listed {
+                create_time: Moment::from(found.create_time),
+                asked: vec![
+                    ("configuredAudienceModelArn", Some(&found.configured_audience_model_arn)),
+                    ("collaborationId", found.collaboration_id()),
+                    ("description", found.description().filter(|text| !text.is_empty())),
+                ],
+            };
+            listed.check_ours(&request.name, execution, &job::wanted_generation(request))?;
+            return Ok(Some(found.audience_generation_job_arn.clone()));
+        }
+    }
+    Ok(None)
+}
+
+fn seed_audience(seed: &SeedAudience) -> Result<AudienceGenerationJobDataSource, Error> {
+    let builder = AudienceGenerationJobDataSource::builder().role_arn(seed.role_arn.as_str());
+    let incomplete = |error| Error::new(ErrorName::InvalidRequest, format!("seedAudience: {error}"));
+    let builder = match &seed.source {
+        SeedSource::DataSource(file) => {
+            let file = S3ConfigMap::builder().s3_uri(file.s3_uri.as_str()).build().map_err(incomplete)?;
+            builder.data_source(file)
+        }
+        SeedSource::SqlParameters(sql) => {
+            let text = ProtectedQuerySqlParameters::builder();
+            let text = match &sql.text {
+                SqlText::QueryString(query) => text.query_string(query),
+                SqlText::AnalysisTemplateArn(arn) => text.analysis_template_arn(arn.as_str()),
+            };
+            let parameters = (!sql.parameters.is_empty()).then(|| sql.parameters.clone().into_iter().collect());
+            builder.sql_parameters(text.set_parameters(parameters).build())
+        }
+    };
+    let compute = seed.sql_compute_configuration.as_ref().map(compute);
+    builder.set_sql_compute_configuration(compute).build().map_err(incomplete)
+}
+
+fn compute(SqlComputeConfiguration { worker }: &SqlComputeConfiguration) -> ComputeConfiguration {
+    let properties = worker
+        .properties
+        .as_ref()
+        .map(|properties| WorkerComputeConfigurationProperties::Spark(properties.spark.clone().into_iter().collect()));
+    ComputeConfiguration::Worker(
+        WorkerComputeConfiguration::builder()
+            .set_type(worker.kind.map(|kind| WorkerComputeType::from(kind.as_str())))
+            .set_number(worker.number.and_then(|number| i32::try_from(number).ok()))
+            .set_properties(properties)
+            .build(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! A run of the workflow: what it was given, who it is, which attempt this is, and how long it has left.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::audience_size::AudienceSize;
+use crate::error::{Error, ErrorName};
+use crate::export_policy::ExportPolicy;
+use crate::seed::SeedCount;
+use crate::upload::Upload;
+use crate::values::{AudienceGenerationJobArn, JobName, S3Uri};
+
+/// Reads what a workflow hands to a function. Errors name the field, as `InvalidRequest`.
+pub fn read_event<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
+    serde_json::from_value(event).map_err(|error| {
+        let message = format!("The function's event is not of its form: {error}. Call it as the workflow does.");
+        Error::new(ErrorName::InvalidRequest, message)
+    })
+}
+
+/// A moment, as the services write it: RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Moment(DateTime);
+
+impl Moment {
+    /// Whole seconds from `earlier` to this moment, rounded down.
+    #[must_use]
+    pub fn seconds_since(self, earlier: Self) -> i64 {
+        let nanos = self.0.as_nanos() - earlier.0.as_nanos();
+        i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX)
+    }
+
+    fn plus_seconds(self, seconds: u64) -> Self {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Self(DateTime::from_secs_and_nanos(self.0.secs().saturating_add(seconds), self.0.subsec_nanos()))
+    }
+}
+
+impl From<DateTime> for Moment {
+    fn from(time: DateTime) -> Self {
+        Self(time)
+    }
+}
+
+impl From<std::time::SystemTime> for Moment {
+    fn from(time: std::time::SystemTime) -> Self {
+        Self(time.into())
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        DateTime::from_str(text, Format::DateTimeWithOffset)
+            .map(Self)
+            .map_err(|_| "is no time (2026-01-31T12:00:00Z)".to_owned())
+    }
+}
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.to_string()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Fails only for years that no clock shows.
+        f.write_str(&self.0.fmt(Format::DateTime).unwrap_or_default())
+    }
+}
+
+/// When a run gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deadline(Moment);
+
+impl Deadline {
+    /// A deadline counted from the execution's start.
+    #[must_use]
+    pub fn new(start: Moment, seconds: u64) -> Self {
+        Self(start.plus_seconds(seconds))
+    }
+
+    /// Whole seconds that are left; none or fewer where the deadline has passed.
+    #[must_use]
+    pub fn seconds_left(self, now: Moment) -> i64 {
+        self.0.seconds_since(now)
+    }
+
+    /// Fails as `DeadlineExceeded` where no time is left to begin something.
+    pub fn allow(self, now: Moment, what: impl fmt::Display) -> Result<(), Error> {
+        if self.seconds_left(now) > 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{what} was not begun: the run's deadline passed at {self}. Give it a longer deadlineSeconds and start it \
+             again."
+        );
+        Err(Error::new(ErrorName::DeadlineExceeded, message))
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The execution that a function works for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// Its ARN.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it began; a redrive does not change it.
+    pub start_time: Moment,
+}
+
+impl Execution {
+    /// Whether a job of that age can be this run's. Services cut fractions off their seconds, so whole ones count.
+    #[must_use]
+    pub fn may_have_created(&self, create_time: Moment) -> bool {
+        create_time.0.secs() >= self.start_time.0.secs()
+    }
+}
+
+/// The ARN of an execution, made of its state machine's.
+#[must_use]
+pub fn execution_arn(state_machine_arn: &str, name: &str) -> String {
+    format!("{}:{name}", state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
+}
+
+/// How often a state was tried before this attempt.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Retries of this state.
+    #[serde(default)]
+    pub retry_count: u32,
+    /// Redrives of the execution.
+    #[serde(default)]
+    pub redrive_count: u32,
+    /// Waits for a quota: tries that were refused.
+    #[serde(default)]
+    pub quota_waits: u32,
+}
+
+impl Attempt {
+    /// Whether nothing can have been started yet, so that there is nothing to look for.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self.retry_count == 0 && self.redrive_count == 0 && self.quota_waits == 0
+    }
+}
+
+/// What an execution was started with.
+pub enum Input {
+    /// An object that somebody put into the stack's bucket.
+    Upload(Upload),
+    /// A request for a new audience.
+    Audience(Value),
+    /// A request for more exports of an audience that exists.
+    Export(Value),
+}
+
+impl Input {
+    /// Tells the kinds of input apart; what they say is checked later. Errors as `InvalidRequest`.
+    pub fn read(input: Value) -> Result<Self, Error> {
+        let Some(fields) = input.as_object() else {
+            let message = "The execution's input must be a JSON object: a request, or an upload.";
+            return Err(Error::new(ErrorName::InvalidRequest, message));
+        };
+        if let Some(upload) = fields.get("upload") {
+            return read_event(upload.clone()).map(Self::Upload).map_err(|error| error.doing("upload"));
+        }
+        Ok(Self::of_request(input))
+    }
+
+    /// A request is for exports alone where it names an audience.
+    #[must_use]
+    pub fn of_request(request: Value) -> Self {
+        if request.get("audienceGenerationJobArn").is_some() { Self::Export(request) } else { Self::Audience(request) }
+    }
+}
+
+/// A check that could not be made, so that the answer says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Skipped {
+    /// The configured audience model may not be read.
+    Model,
+    /// The seed's object may not be read.
+    Seed,
+}
+
+/// What `check-request` answers: where the checked request lies, and what the later states need of it.
+///
+/// Whatever is not there is `null`: JSONata fails on a field that is absent.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckedRun {
+    /// The run's name, which its jobs bear.
+    pub name: JobName,
+    /// Where the checked request lies; none where nothing is generated.
+    pub checked_request: Option<S3Uri>,
+    /// The audience, where it exists already.
+    pub audience_generation_job_arn: Option<AudienceGenerationJobArn>,
+    /// When the run gives up.
+    pub deadline: Deadline,
+    /// Which sizes to export.
+    pub export: ExportPolicy,
+    /// The model's sizes, where they could be read.
+    pub model_sizes: Option<Vec<AudienceSize>>,
+    /// What was found in the seed, where it has a file that could be read.
+    pub seed: Option<SeedCount>,
+    /// What could not be checked.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Where a run keeps its checked request, under a prefix that expires.
+#[must_use]
+pub fn checked_request_key(execution_name: &str) -> String {
+    format!("checked/{execution_name}.json")
+}
+
+/// Where a run keeps the clean copy of its seed.
+#[must_use]
+pub fn checked_seed_key(execution_name: &str) -> String {
+    format!("checked/{execution_name}.jsonl")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn moment(text: &str) -> Moment {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_moment_is_read_with_any_offset_and_written_in_utc() {
+        assert_eq!(moment("2026-11-22T17:00:00.250+01:00").to_string(), "2026-11-22T16:00:00.25Z");
+        assert!("yesterday".parse::<Moment>().is_err());
+    }
+
+    #[test]
+    fn a_deadline_counts_from_the_start_and_refuses_what_begins_after_it() {
+        let deadline = Deadline::new(moment("2026-11-22T16:00:00Z"), 60);
+        assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:00Z")), 60);
+        assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:59.500Z")), 0);
+        assert_eq!(deadline.seconds_left(moment("2026-11-22T16:01:01Z")), -1);
+        assert!(deadline.allow(moment("2026-11-22T16:00:58Z"), "x").is_ok());
+        let error = deadline.allow(moment("2026-11-22T16:01:00Z"), "Export a-5pct").unwrap_err();
+        assert_eq!(error.name, ErrorName::DeadlineExceeded);
+        assert!(
+            error.message.starts_with("Export a-5pct was not begun: the run's deadline passed at 2026-11-22T16:01")
+        );
+    }
+
+    #[test]
+    fn only_an_attempt_that_nothing_went_before_is_the_first() {
+        assert!(read_event::<Attempt>(json!({})).unwrap().is_first());
+        for field in ["retryCount", "redriveCount", "quotaWaits"] {
+            assert!(!read_event::<Attempt>(json!({field: 1})).unwrap().is_first(), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_kinds_of_input_are_told_apart() {
+        let upload = json!({"upload": {"bucket": "b", "key": "seeds/a", "sequencer": "1"}});
+        assert!(matches!(Input::read(upload).unwrap(), Input::Upload(upload) if upload.key == "seeds/a"));
+        assert!(matches!(Input::read(json!({"seedAudience": {}})).unwrap(), Input::Audience(_)));
+        assert!(matches!(Input::read(json!({"audienceGenerationJobArn": "x"})).unwrap(), Input::Export(_)));
+        for wrong in [json!([]), json!({"upload": {"bucket": "b"}}), json!({"upload": 3})] {
+            assert_eq!(Input::read(wrong).err().unwrap().name, ErrorName::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn an_executions_arn_is_that_of_its_state_machine_with_the_name() {
+        let machine = "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:audience";
+        assert_eq!(execution_arn(machine, "run"), "arn:aws-cn:states:cn-north-1:123456789012:execution:audience:run");
+    }
+
+    #[test]
+    fn a_runs_files_lie_under_the_prefix_that_expires() {
+        assert_eq!(checked_request_key("run"), "checked/run.json");
+        assert_eq!(checked_seed_key("run"), "checked/run.jsonl");
+    }
+}

@@ -1,0 +1,231 @@
+//! The jobs of a run: their names, the tags that lead back to the run, and whether a job that is there is ours.
+//!
+//! Neither service takes a client token, so a name that is the same on every attempt stands for one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::audience_size::AudienceSize;
+use crate::error::{Error, ErrorName};
+use crate::execution::{Execution, Moment};
+use crate::request::AudienceRequest;
+use crate::upload::hex;
+use crate::values::JobName;
+
+/// The most characters of a job's name, in both services.
+const MOST_CHARACTERS: usize = 63;
+
+/// The name of a run that was given none: the execution's, in an alphabet that both services take.
+///
+/// A name that is too long, or has other characters than `[a-zA-Z0-9-_]`, is cut and mended, and ends in a hash of the
+/// whole, so that two names stay two.
+#[must_use]
+pub fn name_of_execution(execution_name: &str) -> JobName {
+    let takes = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let fits = (1..=MOST_CHARACTERS).contains(&execution_name.len())
+        && execution_name.chars().all(takes)
+        && execution_name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if fits {
+        return trusted(execution_name.to_owned());
+    }
+    let mended: String = execution_name.chars().map(|c| if takes(c) { c } else { '-' }).collect();
+    let mended = mended.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let cut: String = mended.chars().take(MOST_CHARACTERS - 13).collect();
+    let start = if cut.is_empty() { "run" } else { cut.trim_end_matches('-') };
+    trusted(format!("{start}-{}", digest(execution_name, 6)))
+}
+
+/// The name of an export: the run's and the size. Too long a name loses its middle to a hash of the whole.
+#[must_use]
+pub fn name_of_export(run: &JobName, size: AudienceSize) -> JobName {
+    let whole = format!("{run}-{size}");
+    if whole.chars().count() <= MOST_CHARACTERS {
+        return trusted(whole);
+    }
+    let end = format!("-{}-{size}", digest(run.as_str(), 4));
+    let start: String = run.as_str().chars().take(MOST_CHARACTERS - end.chars().count()).collect();
+    trusted(format!("{start}{end}"))
+}
+
+/// A name made here keeps the rule by its making; the tests hold it to that.
+fn trusted(name: String) -> JobName {
+    #[allow(clippy::expect_used)]
+    JobName::try_from(name).expect("1 to 63 printable characters")
+}
+
+fn digest(text: &str, bytes: usize) -> String {
+    hex(&Sha256::digest(text)[..bytes])
+}
+
+/// The tags of a generation job: the request's, and the two that lead from the console back to the run.
+#[must_use]
+pub fn tags(request: &AudienceRequest, stack: &str, execution: &Execution) -> BTreeMap<String, String> {
+    let mut tags = request.tags.clone();
+    tags.insert("lookalike:stack".into(), stack.into());
+    tags.insert("lookalike:run".into(), execution.id.clone());
+    tags
+}
+
+/// A job that was found under our name, by what a list tells of it.
+#[derive(Clone, Debug)]
+pub struct Listed<'a> {
+    /// When the job was created.
+    pub create_time: Moment,
+    /// What it was asked for, field by field; a list does not tell everything.
+    pub asked: Vec<(&'static str, Option<&'a str>)>,
+}
+
+impl Listed<'_> {
+    /// Whether the job is this run's: created after the execution started, and asking for the same.
+    ///
+    /// Else it is a `Conflict`.
+    pub fn check_ours(
+        &self,
+        name: &JobName,
+        execution: &Execution,
+        wanted: &[(&'static str, Option<&str>)],
+    ) -> Result<(), Error> {
+        let conflict = |what: String| {
+            Error::new(ErrorName::Conflict, format!("A job named {name} exists already, {what}. Choose another name."))
+        };
+        if !execution.may_have_created(self.create_time) {
+            let what = format!("created at {}, before this run started at {}", self.create_time, execution.start_time);
+            return Err(conflict(what));
+        }
+        for (field, value) in wanted {
+            if self.asked.iter().any(|(asked, theirs)| asked == field && theirs != value) {
+                return Err(conflict(format!("and its {field} is another")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a list of generation jobs tells of a request, to compare.
+#[must_use]
+pub fn wanted_generation(request: &AudienceRequest) -> Vec<(&'static str, Option<&str>)> {
+    vec![
+        ("configuredAudienceModelArn", Some(request.configured_audience_model_arn.as_str())),
+        ("collaborationId", request.collaboration_id.as_ref().map(|id| id.as_str())),
+        ("description", request.description.as_ref().map(|text| text.as_str()).filter(|text| !text.is_empty())),
+    ]
+}
+
+/// How good an audience is, in the API's own shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metrics {
+    /// By size.
+    pub relevance_metrics: Vec<RelevanceMetric>,
+    /// The share of the most similar users of a sample that the job found; 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recall_metric: Option<f64>,
+}
+
+/// The relevance of one size. Its range is documented in two ways, so it is never checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RelevanceMetric {
+    /// The size.
+    pub audience_size: AudienceSize,
+    /// Larger is more alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_executions_name_is_the_jobs_where_both_services_take_it() {
+        for name in ["spring-runners-00ff", "A_b", &"x".repeat(63)] {
+            assert_eq!(name_of_execution(name).as_str(), name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_job_can_bear_is_mended_and_stays_its_own() {
+        let long = name_of_execution(&"x".repeat(64));
+        assert_eq!(long.as_str().len(), 63);
+        assert_ne!(long, name_of_execution(&"x".repeat(65)));
+        assert_ne!(name_of_execution("a b"), name_of_execution("a+b"));
+        assert!(name_of_execution("a b").as_str().starts_with("a-b-"));
+        assert!(name_of_execution("_a").as_str().starts_with("a-"));
+        assert!(name_of_execution("é").as_str().starts_with("run-"));
+    }
+
+    #[test]
+    fn an_export_bears_the_runs_name_and_its_size_whole() {
+        let run: JobName = "spring".parse().unwrap();
+        assert_eq!(name_of_export(&run, "5pct".parse().unwrap()).as_str(), "spring-5pct");
+        assert_eq!(name_of_export(&run, "10000".parse().unwrap()).as_str(), "spring-10000");
+        let long: JobName = "é".repeat(63).parse().unwrap();
+        let name = name_of_export(&long, "20000000".parse().unwrap());
+        assert_eq!(name.as_str().chars().count(), 63);
+        assert!(name.as_str().starts_with("éé") && name.as_str().ends_with("-20000000"), "{name}");
+        let longer: JobName = format!("{}a", "é".repeat(62)).parse().unwrap();
+        assert_ne!(name, name_of_export(&longer, "20000000".parse().unwrap()));
+    }
+
+    fn execution() -> Execution {
+        serde_json::from_value(serde_json::json!({
+            "id": "arn:aws:states:us-east-1:123456789012:execution:audience:run", "name": "run",
+            "startTime": "2026-11-22T16:00:00.900Z",
+        }))
+        .unwrap()
+    }
+
+    fn check(create_time: &str, asked: &[(&'static str, Option<&str>)]) -> Result<(), Error> {
+        let listed = Listed { create_time: create_time.parse().unwrap(), asked: asked.to_vec() };
+        listed.check_ours(&"run".parse().unwrap(), &execution(), &[("model", Some("m")), ("collaboration", None)])
+    }
+
+    #[test]
+    fn a_job_created_since_the_start_that_asks_for_the_same_is_ours() {
+        assert!(check("2026-11-22T16:00:00Z", &[("model", Some("m")), ("collaboration", None)]).is_ok());
+        assert!(check("2026-11-22T19:00:00Z", &[("model", Some("m"))]).is_ok());
+    }
+
+    #[test]
+    fn an_older_job_or_one_that_asks_for_another_is_a_conflict() {
+        let older = check("2026-11-22T15:59:59Z", &[("model", Some("m"))]).unwrap_err();
+        assert_eq!(older.name, ErrorName::Conflict);
+        assert!(older.message.contains("before this run started"), "{}", older.message);
+        let other = check("2026-11-22T16:00:01Z", &[("model", Some("n"))]).unwrap_err();
+        assert!(other.message.contains("its model is another"), "{}", other.message);
+        assert!(check("2026-11-22T16:00:01Z", &[("collaboration", Some("c"))]).is_err());
+    }
+
+    #[test]
+    fn our_tags_lead_back_to_the_run() {
+        let request = AudienceRequest::read(&serde_json::json!({
+            "name": "n", "deadlineSeconds": 1, "tags": {"team": "growth"}, "description": "",
+            "configuredAudienceModelArn": "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a",
+            "seedAudience": {"roleArn": "arn:aws:iam::123456789012:role/seed", "dataSource": {"s3Uri": "s3://b/k"}},
+        }), &crate::request::Defaults::default()).ok().unwrap();
+        let tags = tags(&request, "stack", &execution());
+        assert_eq!(tags.len(), 3);
+        assert_eq!(tags["lookalike:stack"], "stack");
+        assert_eq!(tags["lookalike:run"], execution().id);
+        let wanted = wanted_generation(&request);
+        assert_eq!(wanted[0].1, Some(request.configured_audience_model_arn.as_str()));
+        assert_eq!((wanted[1].1, wanted[2].1), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_execution_gives_names_that_both_services_take(execution in "\\PC{1,80}", percent in 1_i64..=100) {
+            let name = name_of_execution(&execution);
+            prop_assert!(name.as_str().len() <= 63);
+            prop_assert!(name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()));
+            prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            let size = AudienceSize::new(crate::audience_size::AudienceSizeType::Percentage, percent).unwrap();
+            prop_assert!(name_of_export(&name, size).as_str().len() <= 63);
+        }
+    }
+}

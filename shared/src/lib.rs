@@ -1,0 +1,40 @@
+//! The model of Lookalike: what a run is asked for, what its jobs are called, how far they are, when to look again,
+//! which sizes to export, and what each failure is named.
+//!
+//! Everything here is a pure rule beside its tests. The functions read an event, ask this crate, call AWS and answer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`upload`] | the S3 event that starts a run, and the name of that run |
+//! | [`execution`] | a run: its input, its identity, its attempts, its deadline |
+//! | [`request`] | the audience request with every limit of the API |
+//! | [`values`] | the strings of the API as types: names, ARNs, locations |
+//! | [`audience_size`], [`export_policy`] | what is exported |
+//! | [`seed`] | the check of a seed, streaming |
+//! | [`model`] | what a configured audience model asks of a request and its seed |
+//! | [`job`] | names of jobs, and whether a job that is there is ours |
+//! | [`status`] | how far a job is, and what to do about it |
+//! | [`schedule`] | when to look again |
+//! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
+//! | [`environment`], [`client`], [`log`] | how every function is set up |
+
+pub mod audience_size;
+pub mod client;
+pub mod environment;
+pub mod error;
+pub mod execution;
+pub mod export_policy;
+pub mod job;
+pub mod log;
+pub mod model;
+pub mod request;
+pub mod schedule;
+pub mod seed;
+pub mod status;
+pub mod upload;
+pub mod values;
+pub mod violations;
+
+pub use audience_size::AudienceSize;
+pub use error::{Error, ErrorName};
+pub use export_policy::ExportPolicy;

@@ -1,0 +1,76 @@
+//! When to look at a job again: after a tenth of its age.
+//!
+//! So the end of a job is noticed within a tenth of the time that it took, and the number of looks grows with the
+//! logarithm of that time.
+
+/// The bounds of the wait between two looks, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollBounds {
+    min: u32,
+    max: u32,
+}
+
+impl PollBounds {
+    /// Bounds of at least a second, `min` not above `max`.
+    pub fn new(min: u32, max: u32) -> Result<Self, String> {
+        if min == 0 || min > max {
+            return Err(format!("{min} to {max} seconds are no bounds (1 or more, the least not above the most)"));
+        }
+        Ok(Self { min, max })
+    }
+
+    /// Seconds until the next look at a job that is `age` seconds old, by a run that has `left` seconds left.
+    ///
+    /// At least 1; never beyond the deadline, so `left` must be positive.
+    #[must_use]
+    pub fn check_after(self, age: i64, left: i64) -> u32 {
+        let tenth = u32::try_from(age.max(0) / 10).unwrap_or(u32::MAX);
+        let left = u32::try_from(left.max(1)).unwrap_or(u32::MAX);
+        tenth.clamp(self.min, self.max).min(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_wait_is_a_tenth_of_the_age_within_the_bounds() {
+        let bounds = PollBounds::new(15, 900).unwrap();
+        for (age, wait) in [(-5, 15), (0, 15), (150, 15), (160, 16), (3600, 360), (86_400, 900)] {
+            assert_eq!(bounds.check_after(age, i64::MAX), wait, "{age}");
+        }
+        assert_eq!(bounds.check_after(3600, 20), 20);
+        assert_eq!(bounds.check_after(3600, 1), 1);
+        assert_eq!(bounds.check_after(3600, -3), 1);
+    }
+
+    #[test]
+    fn bounds_that_are_none_are_refused() {
+        assert!(PollBounds::new(0, 10).is_err());
+        assert!(PollBounds::new(11, 10).is_err());
+        assert!(PollBounds::new(10, 10).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn an_end_is_noticed_within_a_tenth_of_the_time_it_took(end in 150_i64..86_400) {
+            let bounds = PollBounds::new(15, 8_640).unwrap();
+            let (mut now, mut looks) = (0, 0);
+            while now < end {
+                now += i64::from(bounds.check_after(now, i64::MAX));
+                looks += 1;
+            }
+            prop_assert!(now - end <= end / 10 , "noticed {} late", now - end);
+            prop_assert!(looks < 90, "{looks} looks");
+        }
+
+        #[test]
+        fn no_wait_is_shorter_than_a_second_or_reaches_beyond_the_deadline(age: i64, left in 1_i64..i64::MAX) {
+            let wait = PollBounds::new(1, u32::MAX).unwrap().check_after(age, left);
+            prop_assert!(wait >= 1 && i64::from(wait) <= left);
+        }
+    }
+}

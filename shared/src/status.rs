@@ -1,0 +1,305 @@
+//! How far a job is: the service's word, and the phase that the workflow branches on.
+//!
+//! Only words that are known end a wait: a word that is not known is `RUNNING`, under the deadline.
+
+use serde::Serialize;
+
+use crate::audience_size::AudienceSize;
+use crate::error::{Error, ErrorName};
+use crate::execution::{Deadline, Moment};
+use crate::job::Metrics;
+use crate::schedule::PollBounds;
+
+/// What the workflow branches on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Phase {
+    /// Wait, and look again.
+    Running,
+    /// The job ended well.
+    Ready,
+    /// The job ended badly, or is gone.
+    Failed,
+    /// The run's deadline passed while the job was running.
+    Expired,
+}
+
+/// What kind of job is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// An audience generation job.
+    Generation,
+    /// An audience export job.
+    Export,
+}
+
+impl JobKind {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Generation => "audience generation job",
+            Self::Export => "audience export job",
+        }
+    }
+
+    fn failure(self) -> ErrorName {
+        match self {
+            Self::Generation => ErrorName::GenerationFailed,
+            Self::Export => ErrorName::ExportFailed,
+        }
+    }
+}
+
+/// For how long after its start a job that is not found may only not be listed yet, in seconds.
+///
+/// The services' lists are not said to show a job at once.
+const UNLISTED_SECONDS: i64 = 300;
+
+/// What a service says of a job.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Its status.
+    pub status: String,
+    /// The code of its status details.
+    pub status_code: Option<String>,
+    /// The message of its status details.
+    pub message: Option<String>,
+    /// When it was created.
+    pub create_time: Option<Moment>,
+    /// When it last changed.
+    pub update_time: Option<Moment>,
+    /// Relevance and recall of an audience.
+    pub metrics: Option<Metrics>,
+    /// Where an export lies.
+    pub output_location: Option<String>,
+}
+
+/// What `check-status` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobStatus {
+    /// What to do next.
+    pub phase: Phase,
+    /// The service's own word.
+    pub status: String,
+    /// The code of the service's status details.
+    pub status_code: Option<String>,
+    /// The message of the service's status details.
+    pub message: Option<String>,
+    /// When the job was created.
+    pub create_time: Option<Moment>,
+    /// When the job last changed.
+    pub update_time: Option<Moment>,
+    /// Where `RUNNING`: seconds until the next look.
+    pub check_after_seconds: Option<u32>,
+    /// Relevance and recall, where the model's owner shares them.
+    pub metrics: Option<Metrics>,
+    /// Where an audience is `READY`: the sizes to export.
+    pub export_sizes: Option<Vec<AudienceSize>>,
+    /// Where an export lies, where visible.
+    pub output_location: Option<String>,
+    /// Where `FAILED` or `EXPIRED`: the run's error.
+    pub error: Option<ErrorName>,
+    /// Where `FAILED` or `EXPIRED`: what happened and what to do.
+    pub cause: Option<String>,
+}
+
+/// One look at a job by a run: how long it may wait, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// What kind of job it is.
+    pub kind: JobKind,
+    /// Its name or ARN, for messages.
+    pub job: &'a str,
+    /// When this run started it; none where it was there before.
+    pub start_time: Option<Moment>,
+    /// When the run gives up.
+    pub deadline: Deadline,
+    /// The least and the most wait.
+    pub poll: PollBounds,
+    /// The time of the look.
+    pub now: Moment,
+}
+
+impl Look<'_> {
+    /// What the workflow does about a job that is there.
+    #[must_use]
+    pub fn judge(&self, seen: Seen) -> JobStatus {
+        let word = seen.status.replace(' ', "_");
+        match word.as_str() {
+            "ACTIVE" => status(Phase::Ready, seen),
+            "CREATE_FAILED" => {
+                let cause = self.cause_of_failure(&seen);
+                ended(self.kind.failure(), cause, seen)
+            }
+            "DELETE_PENDING" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" => {
+                let cause = format!(
+                    "The {} {} was deleted while the run waited for it ({}). Start the run again.",
+                    self.kind.noun(),
+                    self.job,
+                    seen.status
+                );
+                ended(ErrorName::JobDeleted, cause, seen)
+            }
+            _ => self.wait(seen),
+        }
+    }
+
+    /// What the workflow does about a job that is not there.
+    ///
+    /// Errors as `NotFound` where this run did not start it.
+    pub fn judge_missing(&self) -> Result<JobStatus, Error> {
+        let Some(start_time) = self.start_time else {
+            let message = format!("There is no {} {}. Check the ARN and its Region.", self.kind.noun(), self.job);
+            return Err(Error::new(ErrorName::NotFound, message));
+        };
+        let seen = Seen { status: "NOT_FOUND".into(), create_time: Some(start_time), ..Seen::default() };
+        // An export cannot be deleted, so one that is not listed is only late.
+        if self.kind == JobKind::Export || self.now.seconds_since(start_time) < UNLISTED_SECONDS {
+            return Ok(self.wait(seen));
+        }
+        let cause = format!("The {} {} is gone: it was deleted. Start the run again.", self.kind.noun(), self.job);
+        Ok(ended(ErrorName::JobDeleted, cause, seen))
+    }
+
+    fn wait(&self, seen: Seen) -> JobStatus {
+        let left = self.deadline.seconds_left(self.now);
+        if left <= 0 {
+            let cause = format!(
+                "The {} {} was still {} when the run's deadline passed at {}. It may yet end: look at it in the \
+                 console, then start an execution with its audienceGenerationJobArn to export it.",
+                self.kind.noun(),
+                self.job,
+                seen.status,
+                self.deadline
+            );
+            return JobStatus { phase: Phase::Expired, ..ended(ErrorName::DeadlineExceeded, cause, seen) };
+        }
+        let age = seen.create_time.or(self.start_time).map_or(0, |created| self.now.seconds_since(created));
+        let check_after_seconds = Some(self.poll.check_after(age, left));
+        JobStatus { check_after_seconds, ..status(Phase::Running, seen) }
+    }
+
+    fn cause_of_failure(&self, seen: &Seen) -> String {
+        let code = seen.status_code.as_deref().unwrap_or("no status code");
+        let message = seen.message.as_deref().unwrap_or("the service gives no reason");
+        let advice = match self.kind {
+            JobKind::Generation => "Mend what it names, then upload the seed again.",
+            JobKind::Export => "Export this size again with audienceGenerationJobArn and export.",
+        };
+        format!("The {} {} failed: {message} ({code}). {advice}", self.kind.noun(), self.job)
+    }
+}
+
+fn status(phase: Phase, seen: Seen) -> JobStatus {
+    JobStatus {
+        phase,
+        status: seen.status,
+        status_code: seen.status_code,
+        message: seen.message,
+        create_time: seen.create_time,
+        update_time: seen.update_time,
+        check_after_seconds: None,
+        metrics: seen.metrics,
+        export_sizes: None,
+        output_location: seen.output_location,
+        error: None,
+        cause: None,
+    }
+}
+
+fn ended(error: ErrorName, cause: String, seen: Seen) -> JobStatus {
+    JobStatus { error: Some(error), cause: Some(cause), ..status(Phase::Failed, seen) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn moment(text: &str) -> Moment {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn look(kind: JobKind) -> Look<'static> {
+        Look {
+            kind,
+            job: "run",
+            start_time: Some(moment("16:00:00")),
+            deadline: Deadline::new(moment("16:00:00"), 7200),
+            poll: PollBounds::new(15, 900).unwrap(),
+            now: moment("16:30:00"),
+        }
+    }
+
+    fn seen(status: &str) -> Seen {
+        Seen { status: status.into(), create_time: Some(moment("16:10:00")), ..Seen::default() }
+    }
+
+    #[test]
+    fn only_words_that_are_known_end_a_wait() {
+        for (word, phase, error) in [
+            ("CREATE_PENDING", Phase::Running, None),
+            ("CREATE_IN_PROGRESS", Phase::Running, None),
+            ("SOMETHING_NEW", Phase::Running, None),
+            ("", Phase::Running, None),
+            ("active", Phase::Running, None),
+            ("ACTIVE", Phase::Ready, None),
+            ("CREATE_FAILED", Phase::Failed, Some(ErrorName::GenerationFailed)),
+            ("CREATE FAILED", Phase::Failed, Some(ErrorName::GenerationFailed)),
+            ("DELETE_PENDING", Phase::Failed, Some(ErrorName::JobDeleted)),
+            ("DELETE_IN_PROGRESS", Phase::Failed, Some(ErrorName::JobDeleted)),
+            ("DELETE_FAILED", Phase::Failed, Some(ErrorName::JobDeleted)),
+        ] {
+            let status = look(JobKind::Generation).judge(seen(word));
+            assert_eq!((status.phase, status.error), (phase, error), "{word}");
+            assert_eq!(status.status, word);
+            assert_eq!(status.check_after_seconds.is_some(), phase == Phase::Running);
+            assert_eq!(status.cause.is_some(), error.is_some());
+        }
+        let export = look(JobKind::Export).judge(seen("CREATE_FAILED"));
+        assert_eq!(export.error, Some(ErrorName::ExportFailed));
+    }
+
+    #[test]
+    fn the_next_look_is_after_a_tenth_of_the_jobs_own_age() {
+        assert_eq!(look(JobKind::Generation).judge(seen("CREATE_PENDING")).check_after_seconds, Some(120));
+        let unknown_age = Seen { create_time: None, ..seen("CREATE_PENDING") };
+        assert_eq!(look(JobKind::Generation).judge(unknown_age).check_after_seconds, Some(180));
+    }
+
+    #[test]
+    fn a_job_that_is_still_running_at_the_deadline_is_expired_and_one_that_is_ready_is_ready() {
+        let late = Look { now: moment("18:00:00"), ..look(JobKind::Generation) };
+        let status = late.judge(seen("CREATE_IN_PROGRESS"));
+        assert_eq!((status.phase, status.error), (Phase::Expired, Some(ErrorName::DeadlineExceeded)));
+        assert!(status.cause.unwrap().contains("still CREATE_IN_PROGRESS"));
+        assert_eq!(late.judge(seen("ACTIVE")).phase, Phase::Ready);
+        let just = Look { now: moment("17:59:59"), ..look(JobKind::Generation) };
+        assert_eq!(just.judge(seen("CREATE_IN_PROGRESS")).check_after_seconds, Some(1));
+    }
+
+    #[test]
+    fn a_failure_tells_the_services_reason_and_what_to_do() {
+        let failed =
+            Seen { status_code: Some("SEED".into()), message: Some("too few matched".into()), ..seen("CREATE_FAILED") };
+        assert_eq!(
+            look(JobKind::Generation).judge(failed).cause.unwrap(),
+            "The audience generation job run failed: too few matched (SEED). Mend what it names, then upload the seed \
+             again."
+        );
+        let silent = look(JobKind::Export).judge(seen("CREATE_FAILED")).cause.unwrap();
+        assert!(silent.contains("gives no reason (no status code)"), "{silent}");
+    }
+
+    #[test]
+    fn a_job_that_is_not_there_is_late_at_first_and_then_deleted() {
+        let at = |kind, now| Look { now: moment(now), ..look(kind) }.judge_missing().unwrap();
+        assert_eq!(at(JobKind::Generation, "16:04:59").phase, Phase::Running);
+        let gone = at(JobKind::Generation, "16:05:00");
+        assert_eq!((gone.phase, gone.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
+        assert_eq!(at(JobKind::Export, "17:00:00").phase, Phase::Running);
+        assert_eq!(at(JobKind::Export, "18:00:00").phase, Phase::Expired);
+        let foreign = Look { start_time: None, ..look(JobKind::Generation) };
+        assert_eq!(foreign.judge_missing().unwrap_err().name, ErrorName::NotFound);
+    }
+}

@@ -1,0 +1,278 @@
+//! The strings of the API as types. Each is checked once, where it enters; its error says what is allowed.
+//!
+//! Lengths and patterns are those of the service model `cleanroomsml` 2023-09-06; lengths count characters.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+use serde::{Deserialize, Serialize};
+
+/// Declares a string type with the check that makes it.
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                $check(text)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text! {
+    /// The name of a job: 1 to 63 characters, not all blank, no control characters but tab.
+    JobName, job_name
+}
+text! {
+    /// A description: at most 255 characters, no control characters but tab and line ends.
+    Description, description
+}
+text! {
+    /// `arn:aws:cleanrooms-ml:<region>:<account>:configured-audience-model/<id>`
+    ConfiguredAudienceModelArn, configured_audience_model_arn
+}
+text! {
+    /// `arn:aws:cleanrooms-ml:<region>:<account>:audience-generation-job/<id>`
+    AudienceGenerationJobArn, audience_generation_job_arn
+}
+text! {
+    /// `arn:aws:cleanrooms:<region>:<account>:membership/<id>/analysistemplate/<id>`
+    AnalysisTemplateArn, analysis_template_arn
+}
+text! {
+    /// `arn:aws:iam::<account>:role/<name>`
+    RoleArn, role_arn
+}
+text! {
+    /// A collaboration's id: a UUID in lower case.
+    CollaborationId, collaboration_id
+}
+text! {
+    /// `s3://<bucket>/<key>`, at most 1,285 characters.
+    S3Uri, s3_uri
+}
+
+impl S3Uri {
+    /// The place of an object. Errors where bucket or key is empty, or both together are too long.
+    pub fn new(bucket: &str, key: &str) -> Result<Self, String> {
+        format!("s3://{bucket}/{key}").parse()
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The object's key, raw.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        let place = self.0.strip_prefix("s3://").unwrap_or(&self.0);
+        place.split_once('/').unwrap_or((place, ""))
+    }
+}
+
+/// Checks a length in characters, and says what is allowed.
+pub(crate) fn length(text: &str, least: usize, most: usize) -> Result<(), String> {
+    let count = text.chars().count();
+    if (least..=most).contains(&count) {
+        return Ok(());
+    }
+    Err(format!("has {count} characters ({least} to {most} are allowed)"))
+}
+
+/// The characters that the API's name and description patterns take, beside tab and line ends.
+fn printable(c: char) -> bool {
+    c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+fn job_name(text: &str) -> Result<(), String> {
+    length(text, 1, 63)?;
+    if text.chars().all(char::is_whitespace) {
+        return Err("is blank (1 to 63 characters, not all of them blank)".into());
+    }
+    if !text.chars().all(|c| c == '\t' || printable(c)) {
+        return Err("has a control character (only tab is allowed)".into());
+    }
+    Ok(())
+}
+
+fn description(text: &str) -> Result<(), String> {
+    length(text, 0, 255)?;
+    if !text.chars().all(|c| matches!(c, '\t' | '\r' | '\n') || printable(c)) {
+        return Err("has a control character (only tab and line ends are allowed)".into());
+    }
+    Ok(())
+}
+
+/// Holds the text to a pattern of the service model, which is anchored at both ends.
+fn pattern(text: &str, regex: &LazyLock<Regex>, allowed: &str) -> Result<(), String> {
+    if regex.is_match(text) { Ok(()) } else { Err(format!("is not of the form {allowed}")) }
+}
+
+/// Declares an anchored pattern.
+macro_rules! regex {
+    ($pattern:literal) => {
+        // The patterns are literals; the tests below compile each of them.
+        LazyLock::new(|| {
+            #[allow(clippy::expect_used)]
+            Regex::new(concat!("^(?:", $pattern, ")$")).expect("a pattern of this file")
+        })
+    };
+}
+
+fn configured_audience_model_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> =
+        regex!(r"arn:aws[-a-z]*:cleanrooms-ml:[-a-z0-9]+:[0-9]{12}:configured-audience-model/[-a-zA-Z0-9_/.]+");
+    length(text, 20, 2048)?;
+    pattern(text, &REGEX, "arn:aws:cleanrooms-ml:<region>:<account>:configured-audience-model/<id>")
+}
+
+fn audience_generation_job_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> =
+        regex!(r"arn:aws[-a-z]*:cleanrooms-ml:[-a-z0-9]+:[0-9]{12}:audience-generation-job/[-a-zA-Z0-9_/.]+");
+    length(text, 20, 2048)?;
+    pattern(text, &REGEX, "arn:aws:cleanrooms-ml:<region>:<account>:audience-generation-job/<id>")
+}
+
+fn analysis_template_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(
+        r"arn:aws[-a-z]*:cleanrooms:[\w]{2}-[\w]{4,9}-[\d]:[\d]{12}:membership/[\d\w-]+/analysistemplate/[\d\w-]+"
+    );
+    length(text, 0, 200)?;
+    pattern(text, &REGEX, "arn:aws:cleanrooms:<region>:<account>:membership/<id>/analysistemplate/<id>")
+}
+
+fn role_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:aws[-a-z]*:iam::[0-9]{12}:role/.+");
+    length(text, 20, 2048)?;
+    pattern(text, &REGEX, "arn:aws:iam::<account>:role/<name>")
+}
+
+fn collaboration_id(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+    pattern(text, &REGEX, "01234567-89ab-cdef-0123-456789abcdef")
+}
+
+fn s3_uri(text: &str) -> Result<(), String> {
+    length(text, 1, 1285)?;
+    match text.strip_prefix("s3://").and_then(|place| place.split_once('/')) {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(()),
+        _ => Err("is not of the form s3://<bucket>/<key>".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a";
+
+    #[test]
+    fn a_name_has_1_to_63_characters_and_is_not_blank() {
+        assert!(JobName::from_str("a").is_ok());
+        assert!(JobName::from_str(&"é".repeat(63)).is_ok());
+        assert_eq!(JobName::from_str(&"a".repeat(64)).unwrap_err(), "has 64 characters (1 to 63 are allowed)");
+        assert!(JobName::from_str("").is_err());
+        assert!(JobName::from_str(" \t ").unwrap_err().starts_with("is blank"));
+        assert!(JobName::from_str("a\nb").is_err());
+        assert!(JobName::from_str("a\tb").is_ok());
+    }
+
+    #[test]
+    fn a_description_may_be_empty_and_have_line_ends() {
+        assert!(Description::from_str("").is_ok());
+        assert!(Description::from_str("two\r\nlines").is_ok());
+        assert!(Description::from_str("bell\u{7}").is_err());
+        assert!(Description::from_str("\u{fffe}").is_err());
+        assert!(Description::from_str(&"x".repeat(255)).is_ok());
+        assert!(Description::from_str(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn an_arn_names_the_right_kind_of_thing_in_any_partition() {
+        assert!(ConfiguredAudienceModelArn::from_str(MODEL).is_ok());
+        assert!(ConfiguredAudienceModelArn::from_str(&MODEL.replace("arn:aws:", "arn:aws-us-gov:")).is_ok());
+        assert!(ConfiguredAudienceModelArn::from_str(&format!("{MODEL} ")).is_err());
+        assert!(ConfiguredAudienceModelArn::from_str(&format!("x{MODEL}")).is_err());
+        assert!(ConfiguredAudienceModelArn::from_str(&format!("{MODEL}{}", "a".repeat(2048))).is_err());
+        let job = MODEL.replace("configured-audience-model", "audience-generation-job");
+        assert!(ConfiguredAudienceModelArn::from_str(&job).is_err());
+        assert!(AudienceGenerationJobArn::from_str(&job).is_ok());
+        assert!(AudienceGenerationJobArn::from_str(&format!("{job}{}", "a".repeat(2048))).is_err());
+        assert!(AudienceGenerationJobArn::from_str(MODEL).is_err());
+        assert!(RoleArn::from_str("arn:aws:iam::123456789012:role/seed").is_ok());
+        assert!(RoleArn::from_str("arn:aws:iam::123456789012:user/seed").is_err());
+        assert!(RoleArn::from_str(&format!("arn:aws:iam::123456789012:role/{}", "a".repeat(2048))).is_err());
+        let template = "arn:aws:cleanrooms:us-east-1:123456789012:membership/a-1/analysistemplate/b-2";
+        assert!(AnalysisTemplateArn::from_str(template).is_ok());
+        assert!(AnalysisTemplateArn::from_str(&format!("{template}{}", "a".repeat(200))).is_err());
+        assert!(AnalysisTemplateArn::from_str(MODEL).is_err());
+    }
+
+    #[test]
+    fn a_collaboration_id_is_a_lower_case_uuid() {
+        assert!(CollaborationId::from_str("01234567-89ab-cdef-0123-456789abcdef").is_ok());
+        assert!(CollaborationId::from_str("01234567-89AB-cdef-0123-456789abcdef").is_err());
+    }
+
+    #[test]
+    fn a_location_has_a_bucket_and_a_key() {
+        let uri = S3Uri::new("seeds", "a b/c+%20.jsonl").unwrap();
+        assert_eq!((uri.bucket(), uri.key()), ("seeds", "a b/c+%20.jsonl"));
+        for wrong in ["", "s3://", "s3://bucket", "s3://bucket/", "s3:///key", "https://bucket/key"] {
+            assert!(S3Uri::from_str(wrong).is_err(), "{wrong}");
+        }
+        assert!(S3Uri::new("b", &"k".repeat(1278)).is_ok());
+        assert!(S3Uri::new("b", &"k".repeat(1279)).is_err());
+    }
+
+    #[test]
+    fn a_value_that_breaks_its_rule_is_not_deserialised() {
+        assert!(serde_json::from_str::<JobName>("\"ok\"").is_ok());
+        assert!(serde_json::from_str::<JobName>("\"\"").is_err());
+        assert_eq!(serde_json::to_string(&JobName::from_str("ok").unwrap()).unwrap(), "\"ok\"");
+    }
+}
