@@ -1,0 +1,240 @@
+//! The configuration file: which models there are, how long jobs take, and where S3 is.
+
+use std::path::{Path, PathBuf};
+
+use lookalike::audience_size::{AudienceSize, AudienceSizeType};
+use lookalike::values::{ConfiguredAudienceModelArn, RoleArn, S3Uri};
+use serde::Deserialize;
+
+/// What the emulator is told, as JSON. Everything but the models may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// Where S3 is: else `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` says it, and without any it is AWS's own.
+    #[serde(default)]
+    pub s3_endpoint: Option<String>,
+    /// The account of every caller: that of the first model unless said. Models of another account are a
+    /// collaborator's: they take jobs, but can't be looked at.
+    #[serde(default)]
+    pub account_id: Option<String>,
+    /// How long a generation job takes, at least.
+    #[serde(default = "one_second")]
+    pub generation_seconds: f64,
+    /// How long an export job takes, at least.
+    #[serde(default = "one_second")]
+    pub export_seconds: f64,
+    /// How long the deletion of a generation job takes.
+    #[serde(default = "one_second")]
+    pub deletion_seconds: f64,
+    /// How many generation jobs may be pending or in progress. No limit unless said.
+    #[serde(default)]
+    pub max_generation_jobs_in_flight: Option<u32>,
+    /// How many export jobs may be pending or in progress. No limit unless said.
+    #[serde(default)]
+    pub max_export_jobs_in_flight: Option<u32>,
+    /// The configured audience models.
+    pub models: Vec<ModelConfig>,
+    /// What relative paths start from: the folder of the file.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// A configured audience model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ModelConfig {
+    /// Its ARN, which also says the region.
+    pub configured_audience_model_arn: ConfiguredAudienceModelArn,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Interactions as CSV (`user_id`, `item_id`, `timestamp`), plain or gzip-compressed: a path or an S3 URI.
+    pub training_data: String,
+    /// Exports go under this prefix.
+    pub output_s3_uri: S3Uri,
+    /// The role that writes them.
+    #[serde(default)]
+    pub output_role_arn: Option<RoleArn>,
+    /// How many users of a seed must be in the training data.
+    #[serde(default = "default_min_matching_seed_size")]
+    pub min_matching_seed_size: u32,
+    /// The sizes that it offers.
+    pub audience_size_config: AudienceSizeConfig,
+    /// Whether metrics are told.
+    #[serde(default = "all_metrics")]
+    pub shared_audience_metrics: [SharedMetrics; 1],
+    /// The audience model behind it; made of its own ARN unless said.
+    #[serde(default)]
+    pub audience_model_arn: Option<String>,
+    /// A seed that stands in for the result of any SQL query, as there is no SQL engine here.
+    #[serde(default)]
+    pub sql_seed_s3_uri: Option<S3Uri>,
+}
+
+/// The sizes that a model offers.
+#[derive(Clone, Debug, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AudienceSizeConfig {
+    /// What they count.
+    pub audience_size_type: AudienceSizeType,
+    /// The sizes.
+    pub audience_size_bins: Vec<u32>,
+}
+
+/// Which metrics are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SharedMetrics {
+    /// Relevance and recall.
+    All,
+    /// Neither.
+    None,
+}
+
+impl Config {
+    /// The configuration of `tests/data`, which is served where no file is named.
+    #[must_use]
+    pub fn sample_path() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/emulator.json")
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let mut config: Self = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        config.check().map_err(|error| wrong(&error))?;
+        Ok(config)
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// Names the member and what is allowed.
+    pub fn check(&self) -> Result<(), String> {
+        if self.models.is_empty() {
+            return Err("models: one model is needed".to_owned());
+        }
+        let times = [
+            ("generationSeconds", self.generation_seconds),
+            ("exportSeconds", self.export_seconds),
+            ("deletionSeconds", self.deletion_seconds),
+        ];
+        for (name, seconds) in times {
+            if !(0.0..=1e6).contains(&seconds) {
+                return Err(format!("{name}: must be 0 to 1000000"));
+            }
+        }
+        for model in &self.models {
+            let arn = &model.configured_audience_model_arn;
+            if !(25..=500_000).contains(&model.min_matching_seed_size) {
+                return Err(format!("{arn}: minMatchingSeedSize: must be 25 to 500000"));
+            }
+            let sizes = &model.audience_size_config;
+            if !(1..=25).contains(&sizes.audience_size_bins.len()) {
+                return Err(format!("{arn}: audienceSizeBins: must be 1 to 25 sizes"));
+            }
+            model.sizes().map_err(|error| format!("{arn}: audienceSizeBins: {error}"))?;
+            if self.models.iter().filter(|other| other.configured_audience_model_arn == *arn).count() > 1 {
+                return Err(format!("{arn}: is there twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The account of every caller.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        let of_model = || self.models.first().map(|model| arn_part(&model.configured_audience_model_arn, 4));
+        self.account_id.as_deref().or_else(of_model).unwrap_or("123456789012")
+    }
+}
+
+impl ModelConfig {
+    /// The model's sizes.
+    ///
+    /// # Errors
+    /// Where a bin is out of the API's range.
+    pub fn sizes(&self) -> Result<Vec<AudienceSize>, String> {
+        let AudienceSizeConfig { audience_size_type, audience_size_bins } = &self.audience_size_config;
+        audience_size_bins.iter().map(|bin| AudienceSize::new(*audience_size_type, (*bin).into())).collect()
+    }
+
+    /// The account that owns it.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        arn_part(&self.configured_audience_model_arn, 4)
+    }
+
+    /// The region that it is in.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        arn_part(&self.configured_audience_model_arn, 3)
+    }
+
+    /// `aws`, or another partition.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        arn_part(&self.configured_audience_model_arn, 1)
+    }
+}
+
+fn arn_part(arn: &ConfiguredAudienceModelArn, part: usize) -> &str {
+    // The type has seen to it that all parts are there.
+    arn.as_str().split(':').nth(part).unwrap_or_default()
+}
+
+fn one_second() -> f64 {
+    1.0
+}
+
+fn default_min_matching_seed_size() -> u32 {
+    500
+}
+
+fn all_metrics() -> [SharedMetrics; 1] {
+    [SharedMetrics::All]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
+
+    use super::*;
+
+    fn sample(change: impl FnOnce(&mut serde_json::Value)) -> Result<Config, String> {
+        let mut json = serde_json::from_str(&std::fs::read_to_string(Config::sample_path()).unwrap()).unwrap();
+        change(&mut json);
+        let config: Config = serde_json::from_value(json).map_err(|error| error.to_string())?;
+        config.check().map(|()| config)
+    }
+
+    #[test]
+    fn the_account_is_that_of_the_first_model_unless_said() {
+        assert_eq!(sample(|_| ()).unwrap().account(), "000000000000");
+        assert_eq!(sample(|json| json["accountId"] = "111122223333".into()).unwrap().account(), "111122223333");
+    }
+
+    #[test]
+    fn a_wrong_configuration_names_the_member() {
+        let error = |change: fn(&mut serde_json::Value)| sample(change).unwrap_err();
+        assert!(error(|json| json["colour"] = 1.into()).contains("colour"));
+        assert!(error(|json| json["exportSeconds"] = (-1).into()).contains("exportSeconds"));
+        assert!(error(|json| json["models"] = serde_json::json!([])).contains("models"));
+        assert!(error(|json| json["models"][0]["minMatchingSeedSize"] = 24.into()).contains("minMatchingSeedSize"));
+        let bins = |json: &mut serde_json::Value| {
+            json["models"][0]["audienceSizeConfig"]["audienceSizeBins"] = serde_json::json!([101]);
+        };
+        assert!(error(bins).contains("audienceSizeBins"));
+        let twice = |json: &mut serde_json::Value| {
+            json["models"] = serde_json::json!([json["models"][0], json["models"][0]]);
+        };
+        assert!(error(twice).contains("twice"));
+    }
+}

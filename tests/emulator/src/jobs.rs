@@ -1,0 +1,212 @@
+//! The jobs that there are, and what the service tells of them.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lookalike::values::{AudienceGenerationJobArn, S3Uri};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::audience::Audience;
+use crate::request::{StartExport, StartGeneration};
+use crate::wire::timestamp;
+
+/// How far a job is, in the service's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Status {
+    CreatePending,
+    CreateInProgress,
+    CreateFailed,
+    Active,
+    DeletePending,
+    DeleteInProgress,
+}
+
+impl Status {
+    /// Whether the job counts against the quota of jobs in flight.
+    pub(crate) fn in_flight(self) -> bool {
+        matches!(self, Self::CreatePending | Self::CreateInProgress)
+    }
+}
+
+/// Why a job failed. The codes are the emulator's own: the service has published none.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StatusDetails {
+    pub(crate) status_code: &'static str,
+    pub(crate) message: String,
+}
+
+impl StatusDetails {
+    pub(crate) fn new(status_code: &'static str, message: impl Into<String>) -> Self {
+        Self { status_code, message: message.into() }
+    }
+}
+
+/// Where a job stands, and since when.
+pub(crate) struct Progress {
+    pub(crate) status: Status,
+    details: Option<StatusDetails>,
+    created: SystemTime,
+    updated: SystemTime,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = SystemTime::now();
+        Self { status: Status::CreatePending, details: None, created: now, updated: now }
+    }
+
+    pub(crate) fn set(&mut self, status: Status) {
+        self.status = status;
+        self.updated = SystemTime::now();
+    }
+
+    pub(crate) fn fail(&mut self, details: StatusDetails) {
+        self.details = Some(details);
+        self.set(Status::CreateFailed);
+    }
+
+    fn tell(&self, document: &mut Value) {
+        document["status"] = json!(self.status);
+        document["createTime"] = timestamp(self.created).into();
+        document["updateTime"] = timestamp(self.updated).into();
+    }
+}
+
+/// A generation job. It may hold SQL text: no `Debug`.
+pub(crate) struct GenerationJob {
+    pub(crate) arn: AudienceGenerationJobArn,
+    pub(crate) request: StartGeneration,
+    /// Its model's place in the configuration.
+    pub(crate) model: usize,
+    pub(crate) progress: Progress,
+    /// Where active.
+    pub(crate) audience: Option<Arc<Audience>>,
+    account: String,
+    query: Option<String>,
+}
+
+impl GenerationJob {
+    /// As an entry of a list.
+    pub(crate) fn summary(&self) -> Value {
+        let mut document = json!({
+            "audienceGenerationJobArn": self.arn,
+            "name": self.request.name,
+            "description": self.request.description,
+            "configuredAudienceModelArn": self.request.model,
+            "collaborationId": self.request.collaboration,
+            "startedBy": self.account,
+        });
+        self.progress.tell(&mut document);
+        without_nulls(document)
+    }
+
+    /// All of it, with metrics where the model shares them.
+    pub(crate) fn document(&self, share_metrics: bool) -> Value {
+        let mut document = self.summary();
+        document["statusDetails"] = json!(self.progress.details);
+        document["seedAudience"] = json!(self.request.seed);
+        document["includeSeedInOutput"] = json!(self.request.include_seed.unwrap_or(false));
+        document["tags"] = json!(self.request.tags);
+        document["protectedQueryIdentifier"] = json!(self.query);
+        if share_metrics && self.progress.status == Status::Active {
+            document["metrics"] = json!(self.audience.as_ref().map(|audience| &audience.metrics));
+        }
+        without_nulls(document)
+    }
+}
+
+/// An export job.
+pub(crate) struct ExportJob {
+    pub(crate) request: StartExport,
+    pub(crate) progress: Progress,
+    pub(crate) output: Option<S3Uri>,
+}
+
+impl ExportJob {
+    /// As an entry of a list; there is no other way to look at it.
+    pub(crate) fn summary(&self) -> Value {
+        let mut document = json!({
+            "name": self.request.name,
+            "audienceGenerationJobArn": self.request.job,
+            "audienceSize": self.request.size,
+            "description": self.request.description,
+            "statusDetails": self.progress.details,
+            "outputLocation": self.output,
+        });
+        self.progress.tell(&mut document);
+        without_nulls(document)
+    }
+}
+
+/// All jobs, by a number that grows.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    pub(crate) generations: BTreeMap<u64, GenerationJob>,
+    pub(crate) exports: BTreeMap<u64, ExportJob>,
+    last: u64,
+}
+
+impl Jobs {
+    pub(crate) fn add_generation(
+        &mut self,
+        request: StartGeneration,
+        model: usize,
+        arn: AudienceGenerationJobArn,
+        account: &str,
+        from_query: bool,
+    ) -> u64 {
+        self.last += 1;
+        let query = from_query.then(unique_id);
+        let progress = Progress::new();
+        let account = account.to_owned();
+        let job = GenerationJob { arn, request, model, progress, audience: None, account, query };
+        self.generations.insert(self.last, job);
+        self.last
+    }
+
+    pub(crate) fn add_export(&mut self, request: StartExport) -> u64 {
+        self.last += 1;
+        self.exports.insert(self.last, ExportJob { request, progress: Progress::new(), output: None });
+        self.last
+    }
+
+    /// The number and the job of that ARN.
+    pub(crate) fn generation(&self, arn: &AudienceGenerationJobArn) -> Option<(u64, &GenerationJob)> {
+        self.generations.iter().find(|(_, job)| job.arn == *arn).map(|(number, job)| (*number, job))
+    }
+}
+
+/// A member that is not there is absent, never null.
+fn without_nulls(document: Value) -> Value {
+    match document {
+        Value::Object(members) => {
+            Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+/// A random UUID.
+pub(crate) fn unique_id() -> String {
+    // Two hashers of the standard library never start alike, which is random enough for a laptop.
+    let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+    let digits = format!("{high:016x}{low:016x}");
+    format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_look_like_uuids() {
+        let (one, other) = (unique_id(), unique_id());
+        assert_ne!(one, other);
+        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+    }
+}

@@ -1,0 +1,477 @@
+//! Requests as the service model has them: their members are read, checked and, where unknown, passed over.
+//!
+//! The limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use lookalike::audience_size::{AudienceSize, AudienceSizeType};
+use lookalike::request::{
+    DataSource, SeedAudience, SeedSource, SqlComputeConfiguration, SqlParameters, SqlText, Worker, WorkerProperties,
+};
+use lookalike::values::{
+    AnalysisTemplateArn, AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, Description, JobName,
+    RoleArn, S3Uri,
+};
+use serde_json::{Map, Value};
+
+use crate::wire::{ErrorKind, ServiceError};
+
+/// The longest query string.
+const QUERY_CHARACTERS: RangeInclusive<usize> = 0..=500_000;
+
+/// The body of `StartAudienceGenerationJob`. It may hold SQL text: no `Debug`.
+#[derive(Clone)]
+pub(crate) struct StartGeneration {
+    pub(crate) name: JobName,
+    pub(crate) model: ConfiguredAudienceModelArn,
+    pub(crate) seed: SeedAudience,
+    pub(crate) include_seed: Option<bool>,
+    pub(crate) collaboration: Option<CollaborationId>,
+    pub(crate) description: Option<Description>,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
+/// The body of `StartAudienceExportJob`.
+#[derive(Clone)]
+pub(crate) struct StartExport {
+    pub(crate) name: JobName,
+    pub(crate) job: AudienceGenerationJobArn,
+    pub(crate) size: AudienceSize,
+    pub(crate) description: Option<Description>,
+}
+
+impl StartGeneration {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ServiceError> {
+        let document = parse(body)?;
+        let mut reader = Reader::default();
+        let request = Self::members(&document, &mut reader);
+        reader.end(request)
+    }
+
+    fn members(document: &Value, reader: &mut Reader) -> Option<Self> {
+        let body = reader.members(document, "")?;
+        let name = reader.text(&body, "name").required(reader, &body, "name");
+        let model =
+            reader.text(&body, "configuredAudienceModelArn").required(reader, &body, "configuredAudienceModelArn");
+        let seed = body.get("seedAudience").and_then(|seed| seed_audience(seed, reader));
+        let seed = seed.required(reader, &body, "seedAudience");
+        let include_seed = reader.truth(&body, "includeSeedInOutput");
+        let collaboration = reader.text(&body, "collaborationId");
+        let description = reader.text(&body, "description");
+        let tags = reader.texts(&body, "tags", 200, 1..=128, 0..=256);
+        Some(Self { name: name?, model: model?, seed: seed?, include_seed, collaboration, description, tags })
+    }
+}
+
+impl StartExport {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ServiceError> {
+        let document = parse(body)?;
+        let mut reader = Reader::default();
+        let request = Self::members(&document, &mut reader);
+        reader.end(request)
+    }
+
+    fn members(document: &Value, reader: &mut Reader) -> Option<Self> {
+        let body = reader.members(document, "")?;
+        let name = reader.text(&body, "name").required(reader, &body, "name");
+        let job = reader.text(&body, "audienceGenerationJobArn").required(reader, &body, "audienceGenerationJobArn");
+        let size = body.get("audienceSize").and_then(|size| audience_size(size, reader));
+        let size = size.required(reader, &body, "audienceSize");
+        let description = reader.text(&body, "description");
+        Some(Self { name: name?, job: job?, size: size?, description })
+    }
+}
+
+fn audience_size(size: &Value, reader: &mut Reader) -> Option<AudienceSize> {
+    let size = reader.members(size, "audienceSize")?;
+    let kind =
+        reader.chosen(&size, "type", &[AudienceSizeType::Absolute, AudienceSizeType::Percentage], |kind| kind.as_str());
+    let kind = kind.required(reader, &size, "type");
+    let value = reader.number(&size, "value", 1..=20_000_000).required(reader, &size, "value");
+    AudienceSize::new(kind?, value?.into()).map_err(|problem| reader.wrong("audienceSize.value", problem)).ok()
+}
+
+fn seed_audience(seed: &Value, reader: &mut Reader) -> Option<SeedAudience> {
+    let seed = reader.members(seed, "seedAudience")?;
+    let role_arn = reader.text::<RoleArn>(&seed, "roleArn").required(reader, &seed, "roleArn");
+    let sql_compute_configuration =
+        seed.get("sqlComputeConfiguration").and_then(|compute| compute_configuration(compute, reader));
+    let source = match (seed.get("dataSource"), seed.get("sqlParameters")) {
+        (Some(file), None) => {
+            let file = reader.members(file, "seedAudience.dataSource")?;
+            let s3_uri = reader.text::<S3Uri>(&file, "s3Uri").required(reader, &file, "s3Uri");
+            s3_uri.map(|s3_uri| SeedSource::DataSource(DataSource { s3_uri }))
+        }
+        (None, Some(sql)) => sql_parameters(sql, reader).map(SeedSource::SqlParameters),
+        _ => {
+            reader.wrong("seedAudience", "needs exactly one of dataSource and sqlParameters");
+            None
+        }
+    };
+    Some(SeedAudience { role_arn: role_arn?, source: source?, sql_compute_configuration })
+}
+
+fn sql_parameters(sql: &Value, reader: &mut Reader) -> Option<SqlParameters> {
+    let path = "seedAudience.sqlParameters";
+    let sql = reader.members(sql, path)?;
+    let parameters = reader.texts(&sql, "parameters", usize::MAX, 1..=100, 0..=1000).unwrap_or_default();
+    if !parameters.keys().all(|name| name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())) {
+        reader.wrong(&sql.path("parameters"), "must have keys of letters, digits and _");
+    }
+    let text = match (sql.get("queryString"), sql.get("analysisTemplateArn")) {
+        (Some(query), None) => {
+            let query = query.as_str().filter(|query| QUERY_CHARACTERS.contains(&query.chars().count()));
+            if query.is_none() {
+                reader.wrong(&sql.path("queryString"), "must be a string of 0 to 500000 characters");
+            }
+            query.map(|query| SqlText::QueryString(query.to_owned()))
+        }
+        (None, Some(_)) => {
+            reader.text::<AnalysisTemplateArn>(&sql, "analysisTemplateArn").map(SqlText::AnalysisTemplateArn)
+        }
+        _ => {
+            reader.wrong(path, "needs exactly one of queryString and analysisTemplateArn");
+            None
+        }
+    };
+    Some(SqlParameters { text: text?, parameters })
+}
+
+fn compute_configuration(compute: &Value, reader: &mut Reader) -> Option<SqlComputeConfiguration> {
+    let path = "seedAudience.sqlComputeConfiguration";
+    let compute = reader.members(compute, path)?;
+    let Some(worker) = compute.get("worker") else {
+        reader.wrong(path, "must have the member worker");
+        return None;
+    };
+    let path = "seedAudience.sqlComputeConfiguration.worker";
+    let worker = reader.members(worker, path)?;
+    let kind = reader.text(&worker, "type");
+    let number = reader.number(&worker, "number", 2..=1024).map(u64::from);
+    let properties = worker.get("properties").and_then(|properties| {
+        let path = "seedAudience.sqlComputeConfiguration.worker.properties";
+        let properties = reader.members(properties, path)?;
+        reader.texts(&properties, "spark", 50, 1..=200, 0..=500).map(|spark| WorkerProperties { spark })
+    });
+    Some(SqlComputeConfiguration { worker: Worker { kind, number, properties } })
+}
+
+/// A parameter of the path or the query string, as its type has it.
+pub(crate) fn parameter<T: FromStr<Err = String>>(name: &str, text: &str) -> Result<T, ServiceError> {
+    let mut reader = Reader::default();
+    let value = text.parse().map_err(|problem| reader.wrong(name, problem)).ok();
+    reader.end(value)
+}
+
+/// How many entries a page has.
+pub(crate) fn max_results(text: &str) -> Result<usize, ServiceError> {
+    match text.parse() {
+        Ok(count) if (1..=100).contains(&count) => Ok(count),
+        _ => {
+            let mut reader = Reader::default();
+            reader.wrong("maxResults", "must be a whole number from 1 to 100");
+            reader.end(None)
+        }
+    }
+}
+
+/// A message of the service's own form about one member.
+pub(crate) fn violation(member: &str, problem: impl Display) -> ServiceError {
+    let mut reader = Reader::default();
+    reader.wrong(member, problem);
+    reader.error()
+}
+
+fn parse(body: &[u8]) -> Result<Value, ServiceError> {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    // What serde says of a fault may repeat the text; where it is says enough.
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        ServiceError::new(ErrorKind::Validation, format!("The request's body is not JSON: {place}"))
+    })
+}
+
+/// Collects what breaks the service model. Members are named, values never are.
+#[derive(Default)]
+struct Reader(Vec<String>);
+
+impl Reader {
+    fn wrong(&mut self, member: &str, problem: impl Display) {
+        self.0.push(format!("Value at '{member}' failed to satisfy constraint: Member {problem}"));
+    }
+
+    fn end<T>(self, value: Option<T>) -> Result<T, ServiceError> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(self.error()),
+        }
+    }
+
+    fn error(self) -> ServiceError {
+        let errors = if self.0.len() == 1 { "error" } else { "errors" };
+        let message = format!("{} validation {errors} detected: {}", self.0.len(), self.0.join("; "));
+        ServiceError::new(ErrorKind::Validation, message)
+    }
+
+    fn members<'v>(&mut self, value: &'v Value, path: &'v str) -> Option<Members<'v>> {
+        let object = value.as_object();
+        if object.is_none() {
+            self.wrong(if path.is_empty() { "body" } else { path }, "must be a JSON object");
+        }
+        object.map(|object| Members { path, object })
+    }
+
+    fn text<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        let Some(text) = members.get(key)?.as_str() else {
+            self.wrong(&members.path(key), "must be a string");
+            return None;
+        };
+        text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
+    }
+
+    fn chosen<T: Copy>(
+        &mut self,
+        members: &Members<'_>,
+        key: &str,
+        choices: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Option<T> {
+        let text = members.get(key)?.as_str();
+        let choice = choices.iter().copied().find(|choice| Some(name(*choice)) == text);
+        if choice.is_none() {
+            let names: Vec<_> = choices.iter().map(|choice| name(*choice)).collect();
+            self.wrong(&members.path(key), format_args!("must satisfy enum value set: [{}]", names.join(", ")));
+        }
+        choice
+    }
+
+    fn truth(&mut self, members: &Members<'_>, key: &str) -> Option<bool> {
+        let truth = members.get(key)?.as_bool();
+        if truth.is_none() {
+            self.wrong(&members.path(key), "must be true or false");
+        }
+        truth
+    }
+
+    fn number(&mut self, members: &Members<'_>, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = members.get(key)?.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            self.wrong(&members.path(key), format_args!("must be a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    fn texts(
+        &mut self,
+        members: &Members<'_>,
+        key: &str,
+        most: usize,
+        key_length: RangeInclusive<usize>,
+        value_length: RangeInclusive<usize>,
+    ) -> Option<BTreeMap<String, String>> {
+        let path = members.path(key);
+        let Some(object) = members.get(key)?.as_object() else {
+            self.wrong(&path, "must be a JSON object");
+            return None;
+        };
+        if object.len() > most {
+            self.wrong(&path, format_args!("must have at most {most} entries"));
+        }
+        let within = |text: &str, length: &RangeInclusive<usize>| length.contains(&text.chars().count());
+        let mut texts = BTreeMap::new();
+        for (key, value) in object {
+            match value.as_str() {
+                Some(value) if within(key, &key_length) && within(value, &value_length) => {
+                    texts.insert(key.clone(), value.to_owned());
+                }
+                _ => {
+                    let [keys, values] = [&key_length, &value_length].map(|length| (length.start(), length.end()));
+                    self.wrong(
+                        &path,
+                        format_args!(
+                            "must have keys of {} to {} and string values of {} to {} characters",
+                            keys.0, keys.1, values.0, values.1
+                        ),
+                    );
+                    break;
+                }
+            }
+        }
+        Some(texts)
+    }
+}
+
+/// A JSON object, and where in the body it stands.
+struct Members<'v> {
+    path: &'v str,
+    object: &'v Map<String, Value>,
+}
+
+impl<'v> Members<'v> {
+    /// A member that is there: null is as good as absent.
+    fn get(&self, key: &str) -> Option<&'v Value> {
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// Notes the absence of a member that must be there.
+trait Required {
+    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self;
+}
+
+impl<T> Required for Option<T> {
+    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self {
+        if members.get(key).is_none() {
+            reader.wrong(&members.path(key), "must not be null");
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::000000000000:role/seed";
+    const MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:000000000000:configured-audience-model/m";
+    const JOB: &str = "arn:aws:cleanrooms-ml:us-east-1:000000000000:audience-generation-job/j";
+
+    fn generation(change: impl FnOnce(&mut Value)) -> Result<StartGeneration, String> {
+        let seed = json!({"roleArn": ROLE, "dataSource": {"s3Uri": "s3://bucket/seed.jsonl"}});
+        let mut body = json!({"name": "n", "configuredAudienceModelArn": MODEL, "seedAudience": seed});
+        change(&mut body);
+        StartGeneration::read(body.to_string().as_bytes()).map_err(|error| error.message)
+    }
+
+    fn export(change: impl FnOnce(&mut Value)) -> Result<StartExport, String> {
+        let size = json!({"type": "PERCENTAGE", "value": 5});
+        let mut body = json!({"name": "n", "audienceGenerationJobArn": JOB, "audienceSize": size});
+        change(&mut body);
+        StartExport::read(body.to_string().as_bytes()).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn a_complete_request_is_read_and_unknown_members_are_passed_over() {
+        assert!(generation(|body| body["colour"] = "red".into()).is_ok());
+        assert!(export(|body| body["colour"] = "red".into()).is_ok());
+    }
+
+    #[test]
+    fn each_broken_limit_of_a_generation_names_its_member() {
+        let long = "x".repeat(501);
+        let cases = [
+            ("/name", json!(""), "'name'"),
+            ("/name", json!("   "), "'name'"),
+            ("/name", json!("n".repeat(64)), "'name'"),
+            ("/name", json!(7), "'name'"),
+            ("/name", json!(null), "'name'"),
+            ("/configuredAudienceModelArn", json!(JOB), "'configuredAudienceModelArn'"),
+            ("/seedAudience", json!("s3://bucket/key"), "'seedAudience'"),
+            ("/seedAudience", json!({"roleArn": ROLE}), "'seedAudience'"),
+            ("/seedAudience/roleArn", json!("arn:aws:iam::1:role/x"), "'seedAudience.roleArn'"),
+            ("/seedAudience/roleArn", json!(null), "'seedAudience.roleArn'"),
+            ("/seedAudience/dataSource", json!({}), "'seedAudience.dataSource.s3Uri'"),
+            ("/seedAudience/dataSource/s3Uri", json!("https://b/k"), "'seedAudience.dataSource.s3Uri'"),
+            ("/seedAudience/sqlParameters", json!({"queryString": "x"}), "'seedAudience'"),
+            ("/includeSeedInOutput", json!("yes"), "'includeSeedInOutput'"),
+            ("/collaborationId", json!("not-a-uuid"), "'collaborationId'"),
+            ("/description", json!("d".repeat(256)), "'description'"),
+            ("/tags", json!({"": "value"}), "'tags'"),
+            ("/tags", json!({"key": 1}), "'tags'"),
+            ("/tags", json!({"key": "v".repeat(257)}), "'tags'"),
+            ("/seedAudience/sqlComputeConfiguration", json!({}), "'seedAudience.sqlComputeConfiguration'"),
+            (
+                "/seedAudience/sqlComputeConfiguration",
+                json!({"worker": {"type": "CR.2X"}}),
+                "'seedAudience.sqlComputeConfiguration.worker.type'",
+            ),
+            (
+                "/seedAudience/sqlComputeConfiguration",
+                json!({"worker": {"number": 1}}),
+                "'seedAudience.sqlComputeConfiguration.worker.number'",
+            ),
+            (
+                "/seedAudience/sqlComputeConfiguration",
+                json!({"worker": {"properties": {"spark": {"key": long}}}}),
+                "'seedAudience.sqlComputeConfiguration.worker.properties.spark'",
+            ),
+        ];
+        for (pointer, value, member) in cases {
+            let error = generation(|body| {
+                let (parent, key) = pointer.rsplit_once('/').unwrap();
+                body.pointer_mut(parent).unwrap()[key] = value.clone();
+            });
+            let error = error.err().unwrap_or_else(|| panic!("{pointer} {value} was taken"));
+            assert!(error.starts_with("1 validation error detected: "), "{error}");
+            assert!(error.contains(member), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_broken_limit_of_a_query_names_its_member_and_not_its_text() {
+        let template = "arn:aws:cleanrooms:us-east-1:000000000000:membership/m/analysistemplate/t";
+        let sql = |sql: Value| generation(|body| body["seedAudience"] = json!({"roleArn": ROLE, "sqlParameters": sql}));
+        assert!(sql(json!({"queryString": "SELECT 1", "parameters": {"a_1": "secret"}})).is_ok());
+        assert!(sql(json!({"analysisTemplateArn": template})).is_ok());
+        let cases = [
+            (json!({}), "'seedAudience.sqlParameters'"),
+            (json!({"queryString": "secret", "analysisTemplateArn": template}), "'seedAudience.sqlParameters'"),
+            (json!({"queryString": "secret".repeat(100_000)}), "'seedAudience.sqlParameters.queryString'"),
+            (json!({"analysisTemplateArn": "secret"}), "'seedAudience.sqlParameters.analysisTemplateArn'"),
+            (json!({"queryString": "", "parameters": {"a b": "secret"}}), "'seedAudience.sqlParameters.parameters'"),
+        ];
+        for (parameters, member) in cases {
+            let error = sql(parameters).err().unwrap();
+            assert!(error.contains(member), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_broken_limit_of_an_export_names_its_member() {
+        let cases = [
+            ("name", json!(null), "'name'"),
+            ("audienceGenerationJobArn", json!(MODEL), "'audienceGenerationJobArn'"),
+            ("audienceSize", json!(5), "'audienceSize'"),
+            ("audienceSize", json!({"type": "PERCENTAGE"}), "'audienceSize.value'"),
+            ("audienceSize", json!({"value": 5}), "'audienceSize.type'"),
+            ("audienceSize", json!({"type": "percentage", "value": 5}), "'audienceSize.type'"),
+            ("audienceSize", json!({"type": "PERCENTAGE", "value": 5.5}), "'audienceSize.value'"),
+            ("audienceSize", json!({"type": "PERCENTAGE", "value": 101}), "'audienceSize.value'"),
+            ("audienceSize", json!({"type": "ABSOLUTE", "value": 0}), "'audienceSize.value'"),
+            ("audienceSize", json!({"type": "ABSOLUTE", "value": 20_000_001}), "'audienceSize.value'"),
+        ];
+        for (key, value, member) in cases {
+            let error = export(|body| body[key] = value.clone()).err().unwrap_or_else(|| panic!("{value} was taken"));
+            assert!(error.starts_with("1 validation error detected: "), "{error}");
+            assert!(error.contains(member), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_broken_limits_are_told_at_once_and_an_empty_body_misses_all() {
+        let error = StartExport::read(b"").err().unwrap().message;
+        assert!(error.starts_with("3 validation errors detected: "), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_without_being_repeated() {
+        let error = StartExport::read(b"{\"name\": secret").err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Validation);
+        assert!(!error.message.contains("secret"), "{}", error.message);
+        assert_eq!(StartExport::read(b"[1]").err().unwrap().kind, ErrorKind::Validation);
+    }
+}

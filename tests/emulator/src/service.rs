@@ -1,0 +1,376 @@
+//! The service: its operations, and the work of its jobs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use lookalike::audience_size::AudienceSize;
+use lookalike::request::SeedSource;
+use lookalike::values::{AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, S3Uri};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::audience::{Audience, users_of};
+use crate::calls::Calls;
+use crate::config::{Config, ModelConfig, SharedMetrics};
+use crate::jobs::{GenerationJob, Jobs, Status, StatusDetails, unique_id};
+use crate::page::page;
+use crate::request::{StartExport, StartGeneration, parameter, violation};
+use crate::seed;
+use crate::storage::Storage;
+use crate::training::Training;
+use crate::wire::{ErrorKind, ServiceError, timestamp};
+
+/// A request's parameters in the query string.
+pub(crate) type Query = HashMap<String, String>;
+
+/// What an operation answers: a document, or nothing.
+pub(crate) type Outcome = Result<Option<Value>, ServiceError>;
+
+/// Everything that the emulator knows.
+pub(crate) struct Service {
+    config: Config,
+    models: Vec<Model>,
+    storage: Storage,
+    jobs: Mutex<Jobs>,
+    pub(crate) calls: Calls,
+    started: SystemTime,
+}
+
+struct Model {
+    config: ModelConfig,
+    sizes: Vec<AudienceSize>,
+    training: Arc<Training>,
+}
+
+impl Service {
+    /// Reads the training data of every model.
+    pub(crate) async fn new(config: Config) -> Result<Self, String> {
+        config.check()?;
+        let region = config.models.first().map_or("us-east-1", ModelConfig::region);
+        let storage = Storage::new(config.s3_endpoint.as_deref(), region);
+        let mut read: HashMap<String, Arc<Training>> = HashMap::new();
+        let mut models = Vec::new();
+        for model in &config.models {
+            let place = &model.training_data;
+            let training = if let Some(training) = read.get(place) {
+                Arc::clone(training)
+            } else {
+                let training = read_training(place, &config, &storage).await;
+                Arc::new(training.map_err(|error| format!("trainingData {place}: {error}"))?)
+            };
+            read.insert(place.clone(), Arc::clone(&training));
+            models.push(Model { config: model.clone(), sizes: model.sizes()?, training });
+        }
+        let (jobs, calls) = (Mutex::default(), Calls::default());
+        Ok(Self { config, models, storage, jobs, calls, started: SystemTime::now() })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name of the job of that ARN, for the list of calls.
+    pub(crate) fn job_name(&self, arn: &str) -> Option<String> {
+        let jobs = self.jobs();
+        jobs.generation(&arn.parse().ok()?).map(|(_, job)| job.request.name.to_string())
+    }
+
+    pub(crate) fn start_generation(self: &Arc<Self>, body: &[u8]) -> Outcome {
+        let request = StartGeneration::read(body)?;
+        let model = self.model(&request.model)?;
+        let config = &self.models[model].config;
+        if self.is_foreign(config) && request.collaboration.is_none() {
+            let message = "The model belongs to another account: a collaborationId is needed.";
+            return Err(ServiceError::new(ErrorKind::AccessDenied, message));
+        }
+        let (partition, region) = (config.partition(), config.region());
+        let account = self.config.account();
+        let arn = format!("arn:{partition}:cleanrooms-ml:{region}:{account}:audience-generation-job/{}", unique_id());
+        let arn: AudienceGenerationJobArn = parameter("audienceGenerationJobArn", &arn)?;
+
+        let mut jobs = self.jobs();
+        if jobs.generations.values().any(|job| job.request.name == request.name) {
+            let message = format!("An audience generation job of the name '{}' already exists.", request.name);
+            return Err(ServiceError::new(ErrorKind::Conflict, message));
+        }
+        let in_flight = jobs.generations.values().filter(|job| job.progress.status.in_flight()).count();
+        check_quota(
+            "Pending and in-progress audience generation jobs",
+            self.config.max_generation_jobs_in_flight,
+            in_flight,
+        )?;
+        let from_query = matches!(request.seed.source, SeedSource::SqlParameters(_));
+        let number = jobs.add_generation(request, model, arn.clone(), account, from_query);
+        drop(jobs);
+        tokio::spawn(Arc::clone(self).generate(number));
+        Ok(Some(json!({ "audienceGenerationJobArn": arn })))
+    }
+
+    pub(crate) fn get_generation(&self, arn: &str) -> Outcome {
+        let arn = parameter("audienceGenerationJobArn", arn)?;
+        let jobs = self.jobs();
+        let (_, job) = found(&jobs, &arn)?;
+        let share_metrics = self.models[job.model].config.shared_audience_metrics == [SharedMetrics::All];
+        Ok(Some(job.document(share_metrics)))
+    }
+
+    pub(crate) fn list_generations(&self, query: &Query) -> Outcome {
+        let model: Option<ConfiguredAudienceModelArn> = optional(query, "configuredAudienceModelArn")?;
+        let collaboration: Option<CollaborationId> = optional(query, "collaborationId")?;
+        let jobs = self.jobs();
+        let matching = jobs.generations.iter().filter(|(_, job)| {
+            model.as_ref().is_none_or(|model| *model == job.request.model)
+                && (collaboration.is_none() || collaboration == job.request.collaboration)
+        });
+        page("audienceGenerationJobs", query, matching.map(|(number, job)| (*number, job.summary())))
+    }
+
+    pub(crate) fn delete_generation(self: &Arc<Self>, arn: &str) -> Outcome {
+        let arn = parameter("audienceGenerationJobArn", arn)?;
+        let mut jobs = self.jobs();
+        let (number, job) = found(&jobs, &arn)?;
+        if !matches!(job.progress.status, Status::Active | Status::CreateFailed) {
+            return Err(ServiceError::new(ErrorKind::Conflict, "The audience generation job is in progress."));
+        }
+        if jobs.exports.values().any(|export| export.request.job == arn && export.progress.status.in_flight()) {
+            return Err(ServiceError::new(ErrorKind::Conflict, "An audience export job of it is in progress."));
+        }
+        if let Some(job) = jobs.generations.get_mut(&number) {
+            job.progress.set(Status::DeletePending);
+        }
+        drop(jobs);
+        tokio::spawn(Arc::clone(self).delete(number));
+        Ok(None)
+    }
+
+    pub(crate) fn start_export(self: &Arc<Self>, body: &[u8]) -> Outcome {
+        let request = StartExport::read(body)?;
+        let mut jobs = self.jobs();
+        let (generation, job) = found(&jobs, &request.job)?;
+        if job.progress.status != Status::Active {
+            let message = "The audience generation job is not ACTIVE.";
+            return Err(ServiceError::new(ErrorKind::Conflict, message));
+        }
+        if !self.models[job.model].sizes.contains(&request.size) {
+            return Err(violation("audienceSize", "must be one of the configured audience model's sizes"));
+        }
+        let in_flight = jobs.exports.values().filter(|job| job.progress.status.in_flight()).count();
+        check_quota("Pending and in-progress audience export jobs", self.config.max_export_jobs_in_flight, in_flight)?;
+        let number = jobs.add_export(request);
+        drop(jobs);
+        tokio::spawn(Arc::clone(self).export(number, generation));
+        Ok(None)
+    }
+
+    pub(crate) fn list_exports(&self, query: &Query) -> Outcome {
+        let generation: Option<AudienceGenerationJobArn> = optional(query, "audienceGenerationJobArn")?;
+        let jobs = self.jobs();
+        let matching =
+            jobs.exports.iter().filter(|(_, job)| generation.as_ref().is_none_or(|arn| *arn == job.request.job));
+        page("audienceExportJobs", query, matching.map(|(number, job)| (*number, job.summary())))
+    }
+
+    pub(crate) fn get_model(&self, arn: &str) -> Outcome {
+        let arn = parameter("configuredAudienceModelArn", arn)?;
+        let model = &self.models[self.model(&arn)?].config;
+        if self.is_foreign(model) {
+            return Err(ServiceError::new(ErrorKind::AccessDenied, "The model belongs to another account."));
+        }
+        let mut document = self.model_summary(model);
+        document["sharedAudienceMetrics"] = json!(model.shared_audience_metrics);
+        document["minMatchingSeedSize"] = json!(model.min_matching_seed_size);
+        document["audienceSizeConfig"] = json!(model.audience_size_config);
+        Ok(Some(document))
+    }
+
+    pub(crate) fn list_models(&self, query: &Query) -> Outcome {
+        let own = self.models.iter().zip(1..).filter(|(model, _)| !self.is_foreign(&model.config));
+        page("configuredAudienceModels", query, own.map(|(model, number)| (number, self.model_summary(&model.config))))
+    }
+
+    fn model_summary(&self, model: &ModelConfig) -> Value {
+        let arn = &model.configured_audience_model_arn;
+        let made_up_model = || arn.as_str().replacen(":configured-audience-model/", ":audience-model/", 1);
+        let made_up_role = || format!("arn:{}:iam::{}:role/audience-output", model.partition(), model.account());
+        let time = timestamp(self.started);
+        let mut document = json!({
+            "configuredAudienceModelArn": arn,
+            "name": model.name,
+            "audienceModelArn": model.audience_model_arn.clone().unwrap_or_else(made_up_model),
+            "outputConfig": {
+                "destination": { "s3Destination": { "s3Uri": model.output_s3_uri } },
+                "roleArn": model.output_role_arn.as_ref().map_or_else(made_up_role, ToString::to_string),
+            },
+            "status": "ACTIVE",
+            "createTime": time,
+            "updateTime": time,
+        });
+        if let Some(description) = &model.description {
+            document["description"] = description.as_str().into();
+        }
+        document
+    }
+
+    fn model(&self, arn: &ConfiguredAudienceModelArn) -> Result<usize, ServiceError> {
+        let place = self.models.iter().position(|model| model.config.configured_audience_model_arn == *arn);
+        place.ok_or_else(|| ServiceError::new(ErrorKind::ResourceNotFound, format!("There is no {arn}.")))
+    }
+
+    fn is_foreign(&self, model: &ModelConfig) -> bool {
+        model.account() != self.config.account()
+    }
+
+    /// The life of a generation job: a fifth of its time it is pending, then it works, and at its time it ends.
+    async fn generate(self: Arc<Self>, number: u64) {
+        let time = seconds(self.config.generation_seconds);
+        let end = Instant::now() + time;
+        sleep(time / 5).await;
+        let Some((source, model)) = self.jobs().generations.get_mut(&number).map(|job| {
+            job.progress.set(Status::CreateInProgress);
+            (job.request.seed.source.clone(), job.model)
+        }) else {
+            return;
+        };
+        let audience = self.audience(&source, &self.models[model]).await;
+        sleep_until(end).await;
+        if let Some(job) = self.jobs().generations.get_mut(&number) {
+            match audience {
+                Ok(audience) => {
+                    job.audience = Some(Arc::new(audience));
+                    job.progress.set(Status::Active);
+                }
+                Err(details) => job.progress.fail(details),
+            }
+        }
+    }
+
+    async fn audience(&self, source: &SeedSource, model: &Model) -> Result<Audience, StatusDetails> {
+        let place = match source {
+            SeedSource::DataSource(file) => &file.s3_uri,
+            SeedSource::SqlParameters(_) => model.config.sql_seed_s3_uri.as_ref().ok_or_else(|| {
+                let message = "The emulator has no SQL engine: name the query's result as sqlSeedS3Uri of the model.";
+                StatusDetails::new("SQL_NOT_SUPPORTED", message)
+            })?,
+        };
+        let bytes = self.storage.read(place).await.map_err(|reason| {
+            StatusDetails::new("SEED_NOT_READABLE", format!("The seed {place} can't be read: {reason}."))
+        })?;
+        let (training, sizes) = (Arc::clone(&model.training), model.sizes.clone());
+        let least = model.config.min_matching_seed_size as usize;
+        // Ranking takes a while and never waits: not for a thread that serves.
+        let ranking = tokio::task::spawn_blocking(move || {
+            let ids = seed::read(&bytes).map_err(|message| StatusDetails::new("SEED_INVALID", message))?;
+            let users: Vec<u32> = ids.iter().filter_map(|id| training.user(id)).collect();
+            if users.len() < least {
+                let matched = users.len();
+                let message = format!(
+                    "{matched} of the seed's users are in the training data, fewer than the model's \
+                     minMatchingSeedSize of {least}."
+                );
+                return Err(StatusDetails::new("MATCHING_SEED_TOO_SMALL", message));
+            }
+            Ok(Audience::of(&training, users, &sizes))
+        });
+        ranking.await.unwrap_or_else(|_| Err(StatusDetails::new("INTERNAL", "The ranking broke off.")))
+    }
+
+    async fn delete(self: Arc<Self>, number: u64) {
+        let half = seconds(self.config.deletion_seconds) / 2;
+        sleep(half).await;
+        if let Some(job) = self.jobs().generations.get_mut(&number) {
+            job.progress.set(Status::DeleteInProgress);
+        }
+        sleep(half).await;
+        self.jobs().generations.remove(&number);
+    }
+
+    /// The life of an export job, as that of a generation job.
+    async fn export(self: Arc<Self>, number: u64, generation: u64) {
+        let time = seconds(self.config.export_seconds);
+        let end = Instant::now() + time;
+        sleep(time / 5).await;
+        let Some(request) = self.jobs().exports.get_mut(&number).map(|job| {
+            job.progress.set(Status::CreateInProgress);
+            job.request.clone()
+        }) else {
+            return;
+        };
+        let written = self.write_export(&request, generation).await;
+        sleep_until(end).await;
+        if let Some(job) = self.jobs().exports.get_mut(&number) {
+            match written {
+                Ok(output) => {
+                    job.output = Some(output);
+                    job.progress.set(Status::Active);
+                }
+                Err(details) => job.progress.fail(details),
+            }
+        }
+    }
+
+    async fn write_export(&self, request: &StartExport, generation: u64) -> Result<S3Uri, StatusDetails> {
+        let gone = || StatusDetails::new("AUDIENCE_NOT_FOUND", "The audience is gone.");
+        let (audience, include_seed, model) = {
+            let jobs = self.jobs();
+            let job = jobs.generations.get(&generation).ok_or_else(gone)?;
+            let audience = job.audience.clone().ok_or_else(gone)?;
+            (audience, job.request.include_seed.unwrap_or(false), &self.models[job.model])
+        };
+        // Each job writes a file of its own: two exports of one name do not overwrite each other.
+        let folder = model.config.output_s3_uri.key().trim_end_matches('/');
+        let key = format!("{folder}/{}/{}.jsonl", request.name, unique_id());
+        let place = S3Uri::new(model.config.output_s3_uri.bucket(), &key)
+            .map_err(|problem| StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output's place {problem}.")))?;
+        let training = Arc::clone(&model.training);
+        let size = users_of(request.size, training.user_count());
+        let lines = tokio::task::spawn_blocking(move || lines(&training, &audience, size, include_seed));
+        let bytes = lines.await.map_err(|_| StatusDetails::new("INTERNAL", "The writing broke off."))?;
+        self.storage.write(&place, bytes).await.map_err(|reason| {
+            StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output {place} can't be written: {reason}."))
+        })?;
+        Ok(place)
+    }
+}
+
+fn lines(training: &Training, audience: &Audience, size: usize, include_seed: bool) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for user in audience.members(size, include_seed) {
+        lines.extend_from_slice(json!({ "user_id": training.user_id(user) }).to_string().as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+async fn read_training(place: &str, config: &Config, storage: &Storage) -> Result<Training, String> {
+    let bytes = if place.starts_with("s3://") {
+        storage.read(&place.parse()?).await?
+    } else {
+        std::fs::read(config.folder.join(place)).map_err(|error| error.to_string())?
+    };
+    let reading = tokio::task::spawn_blocking(move || Training::read(&bytes));
+    reading.await.map_err(|error| error.to_string())?
+}
+
+fn found<'j>(jobs: &'j Jobs, arn: &AudienceGenerationJobArn) -> Result<(u64, &'j GenerationJob), ServiceError> {
+    jobs.generation(arn).ok_or_else(|| ServiceError::new(ErrorKind::ResourceNotFound, format!("There is no {arn}.")))
+}
+
+fn check_quota(name: &'static str, quota: Option<u32>, in_flight: usize) -> Result<(), ServiceError> {
+    match quota {
+        Some(value) if in_flight >= value as usize => {
+            let message = format!("{name}: the quota of {value} is used up.");
+            Err(ServiceError::new(ErrorKind::ServiceQuotaExceeded { name, value }, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn optional<T: std::str::FromStr<Err = String>>(query: &Query, name: &str) -> Result<Option<T>, ServiceError> {
+    query.get(name).map(|text| parameter(name, text)).transpose()
+}
+
+fn seconds(seconds: f64) -> Duration {
+    // The configuration has been checked: neither negative nor endless.
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

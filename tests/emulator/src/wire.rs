@@ -1,0 +1,180 @@
+//! The rest-json wire: errors, timestamps, percent-encoding.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// An error as the service model names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceError {
+    /// Which one.
+    pub kind: ErrorKind,
+    /// For a person; never holds a user id, SQL text or a parameter.
+    pub message: String,
+}
+
+/// The errors of the service model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ErrorKind {
+    /// 400
+    Validation,
+    /// 402, with the quota's name and value.
+    ServiceQuotaExceeded {
+        /// Which quota.
+        name: &'static str,
+        /// How many are allowed.
+        value: u32,
+    },
+    /// 403
+    AccessDenied,
+    /// 404
+    ResourceNotFound,
+    /// 404, for a path that is no operation's.
+    UnknownOperation,
+    /// 409
+    Conflict,
+    /// 429
+    Throttling,
+    /// 500
+    InternalServer,
+}
+
+impl ErrorKind {
+    /// The name in the header `x-amzn-ErrorType`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Validation => "ValidationException",
+            Self::ServiceQuotaExceeded { .. } => "ServiceQuotaExceededException",
+            Self::AccessDenied => "AccessDeniedException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::Conflict => "ConflictException",
+            Self::Throttling => "ThrottlingException",
+            Self::InternalServer => "InternalServerException",
+        }
+    }
+
+    /// The HTTP status code.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Validation => StatusCode::BAD_REQUEST,
+            Self::ServiceQuotaExceeded { .. } => StatusCode::PAYMENT_REQUIRED,
+            Self::AccessDenied => StatusCode::FORBIDDEN,
+            Self::ResourceNotFound | Self::UnknownOperation => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
+            Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl ServiceError {
+    /// An error of that kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// The answer to a request: a JSON document, nothing at all (200 with an empty body), or an error.
+pub(crate) fn response(outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Body> {
+    let (status, error, body) = match outcome {
+        Ok(document) => (StatusCode::OK, None, document),
+        Err(error) => {
+            let mut body = json!({ "message": error.message });
+            if let ErrorKind::ServiceQuotaExceeded { name, value } = error.kind {
+                body["quotaName"] = name.into();
+                body["quotaValue"] = f64::from(value).into();
+            }
+            (error.kind.status(), Some(error.kind.name()), Some(body))
+        }
+    };
+    let mut response = Response::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(name) = error {
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(name));
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// A time as the service writes it: `2026-11-22T16:03:37.123Z`.
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = DateTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let seconds = seconds.fmt(Format::DateTime).unwrap_or_default();
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since.subsec_millis())
+}
+
+/// Undoes percent-encoding. Nothing where the text is not well formed.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|c| c.is_ascii_hexdigit()))?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_the_code_of_the_service_model() {
+        let quota = ErrorKind::ServiceQuotaExceeded { name: "", value: 1 };
+        let codes = [
+            (ErrorKind::Validation, 400),
+            (quota, 402),
+            (ErrorKind::AccessDenied, 403),
+            (ErrorKind::ResourceNotFound, 404),
+            (ErrorKind::UnknownOperation, 404),
+            (ErrorKind::Conflict, 409),
+            (ErrorKind::Throttling, 429),
+            (ErrorKind::InternalServer, 500),
+        ];
+        for (kind, code) in codes {
+            let error = Err(ServiceError::new(kind.clone(), "no"));
+            let response = response(error, "id-1");
+            assert_eq!(response.status().as_u16(), code);
+            assert_eq!(response.headers()["x-amzn-ErrorType"], kind.name());
+            assert_eq!(response.headers()["x-amzn-RequestId"], "id-1");
+            assert_eq!(response.headers()["content-type"], "application/json");
+        }
+    }
+
+    #[test]
+    fn a_time_always_has_milliseconds() {
+        let time = |millis| timestamp(UNIX_EPOCH + Duration::from_millis(millis));
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_795_363_417_120), "2026-11-22T16:03:37.120Z");
+    }
+
+    #[test]
+    fn percent_encoding_is_undone_and_broken_encoding_refused() {
+        assert_eq!(percent_decoded("a%3Ab%2Fc%20d+%C3%A9").as_deref(), Some("a:b/c d+é"));
+        for broken in ["%", "%2", "%zz", "%+1", "%ff"] {
+            assert_eq!(percent_decoded(broken), None, "{broken}");
+        }
+    }
+}

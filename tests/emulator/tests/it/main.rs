@@ -1,0 +1,12 @@
+//! The emulator as its clients see it: over HTTP, by the AWS SDK for Rust and by hand, with an S3 of a few lines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its premise fails")]
+
+mod audiences;
+mod binary;
+mod fake_s3;
+mod life;
+mod lists;
+mod refusals;
+mod running;
+mod sample_data;
