@@ -54,6 +54,22 @@ mod tests {
         assert!(PollBounds::new(10, 10).is_ok());
     }
 
+    /// How often a job of that many seconds is looked at, from its start to its end.
+    fn looks(bounds: PollBounds, seconds: i64) -> u32 {
+        let (mut age, mut looks) = (0, 1);
+        while age < seconds {
+            age += i64::from(bounds.check_after(age, i64::MAX));
+            looks += 1;
+        }
+        looks
+    }
+
+    #[test]
+    fn jobs_are_looked_at_as_often_as_the_readme_says() {
+        let defaults = PollBounds::new(15, 900).unwrap();
+        assert_eq!((looks(defaults, 600), looks(defaults, 3600), looks(defaults, 86_400)), (26, 45, 141));
+    }
+
     proptest! {
         #[test]
         fn an_end_is_noticed_within_a_tenth_of_the_time_it_took(end in 150_i64..86_400) {

@@ -1,0 +1,194 @@
+//! What the checkers of definitions do not find: errors that do not exist, a Choice without Default, loops that never
+//! wait, functions that the template forgot.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lookalike::ErrorName;
+use serde_json::{Map, Value};
+
+/// The errors of Lambda and Step Functions themselves that a workflow may match.
+const FOREIGN: [&str; 8] = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "States.Timeout",
+    "States.ALL",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Every state machine of the project: the top ones, and those inside a Map.
+fn machines() -> Vec<(String, Map<String, Value>)> {
+    let mut machines = Vec::new();
+    for file in fs::read_dir(root().join("statemachine")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let definition: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        collect(name, &definition, &mut machines);
+    }
+    assert!(machines.len() >= 2, "a workflow and the states inside its Map");
+    machines
+}
+
+fn collect(name: String, machine: &Value, machines: &mut Vec<(String, Map<String, Value>)>) {
+    let states = machine["States"].as_object().unwrap();
+    for (state, body) in states {
+        if let Some(inner) = body.get("ItemProcessor") {
+            collect(format!("{name}/{state}"), inner, machines);
+        }
+    }
+    machines.push((name, states.clone()));
+}
+
+/// Runs a check over every state of every machine.
+fn each_state(check: impl Fn(&str, &Value)) {
+    for (machine, states) in machines() {
+        for (name, state) in &states {
+            check(&format!("{machine}/{name}"), state);
+        }
+    }
+}
+
+fn matched<'s>(state: &'s Value, list: &str) -> Vec<&'s str> {
+    let entries = state[list].as_array().map_or(&[][..], Vec::as_slice);
+    entries.iter().flat_map(|entry| entry["ErrorEquals"].as_array().unwrap()).map(|e| e.as_str().unwrap()).collect()
+}
+
+fn successors(state: &Value) -> Vec<&str> {
+    let next = |value: &'static str| move |entry: &Value| entry[value].as_str().map(str::to_owned);
+    let mut all: Vec<&str> = ["Next", "Default"].iter().filter_map(|key| state[key].as_str()).collect();
+    for list in ["Choices", "Catch"] {
+        for entry in state[list].as_array().map_or(&[][..], Vec::as_slice) {
+            assert!(next("Next")(entry).is_some());
+            all.extend(entry["Next"].as_str());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_error_that_a_workflow_matches_exists() {
+    let ours = ErrorName::ALL.map(ErrorName::as_str);
+    each_state(|name, state| {
+        for error in [matched(state, "Retry"), matched(state, "Catch")].concat() {
+            assert!(ours.contains(&error) || FOREIGN.contains(&error), "{name} matches {error}");
+        }
+    });
+}
+
+#[test]
+fn every_task_retries_what_passes_and_nothing_else_of_ours() {
+    each_state(|name, state| {
+        if state["Type"] != "Task" {
+            return;
+        }
+        let retried = matched(state, "Retry");
+        for error in ErrorName::ALL {
+            assert_eq!(retried.contains(&error.as_str()), error.is_passing(), "{name} and {error}");
+        }
+        for error in FOREIGN.iter().filter(|error| **error != "States.ALL") {
+            assert!(retried.contains(error), "{name} does not retry {error}");
+        }
+        assert!(state["TimeoutSeconds"].is_u64(), "{name} has no timeout");
+    });
+}
+
+#[test]
+fn a_quota_is_waited_for_wherever_a_job_is_started() {
+    each_state(|name, state| {
+        let starts = state["Arguments"]["FunctionName"].as_str().is_some_and(|function| function.contains("{Start"));
+        assert_eq!(matched(state, "Catch").contains(&"QuotaExceeded"), starts, "{name}");
+    });
+}
+
+#[test]
+fn every_choice_has_a_default() {
+    each_state(|name, state| {
+        assert!(state["Type"] != "Choice" || state["Default"].is_string(), "{name}");
+    });
+}
+
+#[test]
+fn every_state_is_reached_and_leads_to_one_that_is_there() {
+    for (machine, states) in machines() {
+        let mut reached: BTreeSet<&str> = states.values().flat_map(successors).collect();
+        for name in &reached {
+            assert!(states.contains_key(*name), "{machine} leads to {name}");
+        }
+        reached.extend(["CheckRequest", "TakeSize"]);
+        for name in states.keys() {
+            assert!(reached.contains(name.as_str()), "{machine}/{name} is never reached");
+        }
+    }
+}
+
+#[test]
+fn no_loop_goes_round_without_a_wait_and_a_function_that_knows_the_deadline() {
+    let knows_deadline = |state: &Value| state["Arguments"]["Payload"]["deadline"] == "{% $run.deadline %}";
+    for (machine, states) in machines() {
+        let waits = |state: &Value| state["Type"] == "Wait";
+        assert_acyclic(&machine, &states, &waits, "waiting");
+        assert_acyclic(&machine, &states, &knows_deadline, "a function that knows the deadline");
+    }
+}
+
+/// Fails where a loop is left once the states that `breaks` names are taken out.
+fn assert_acyclic(machine: &str, states: &Map<String, Value>, breaks: &dyn Fn(&Value) -> bool, what: &str) {
+    let mut left: BTreeMap<&str, Vec<&str>> = states
+        .iter()
+        .filter(|(_, state)| !breaks(state))
+        .map(|(name, state)| (name.as_str(), successors(state)))
+        .collect();
+    loop {
+        let ends: Vec<&str> =
+            left.iter().filter(|(_, next)| next.iter().all(|n| !left.contains_key(n))).map(|(name, _)| *name).collect();
+        if ends.is_empty() {
+            break;
+        }
+        left.retain(|name, _| !ends.contains(name));
+    }
+    assert!(left.is_empty(), "{machine} can loop without {what}: {:?}", left.keys());
+}
+
+/// `start-generation` is `StartGenerationFunction` in the template.
+fn logical_id(folder: &str) -> String {
+    let camel: String = folder.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+    format!("{camel}Function")
+}
+
+#[test]
+fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
+    let template = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let mut functions = 0;
+    for folder in fs::read_dir(root().join("functions")).unwrap() {
+        let folder = folder.unwrap().file_name().into_string().unwrap();
+        let id = logical_id(&folder);
+        let logs = id.replace("Function", "Logs");
+        for part in [format!("\n  {id}:\n"), format!("Binary: {folder} "), format!("LogGroup: !Ref {logs} ")] {
+            assert!(template.contains(&part), "template.yaml has no {part:?}");
+        }
+        functions += 1;
+    }
+    assert_eq!(template.matches("AWS::Serverless::Function\n").count(), functions);
+}
+
+#[test]
+fn the_template_fills_in_every_place_of_a_definition() {
+    let template = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let definition = fs::read_to_string(root().join("statemachine/audience.asl.json")).unwrap();
+    let places: BTreeSet<&str> =
+        definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        assert!(template.contains(&format!("        {place}: !GetAtt")), "template.yaml does not fill in {place}");
+    }
+}

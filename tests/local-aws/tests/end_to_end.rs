@@ -1,0 +1,260 @@
+//! The whole of Lookalike on the local AWS: the real template, deployed by the real `sam deploy`, with IAM enforced.
+//! What counts is what the service received and what lies in S3.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use local_aws::{Execution, Lines, LocalAws, Options, Tool, root};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+/// The users in the training data (`tests/data/README.md`).
+const TRAINING_USERS: usize = 20_000;
+
+/// No run of these tests comes near it.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// One stack for all tests: each has an upload of its own.
+async fn aws() -> &'static LocalAws {
+    static AWS: OnceCell<LocalAws> = OnceCell::const_new();
+    let start = || async {
+        let options = Options { emulator: json!({"generationSeconds": 2, "exportSeconds": 1}), ..Options::default() };
+        let options = options.parameter("PollMinSeconds", "1").parameter("PollMaxSeconds", "2");
+        LocalAws::start(&options, &Lines).await.unwrap()
+    };
+    AWS.get_or_init(start).await
+}
+
+fn data(name: &str) -> String {
+    fs::read_to_string(root().join("tests/data").join(name)).unwrap()
+}
+
+/// The user ids of a JSON Lines file.
+fn users(lines: &str) -> Vec<String> {
+    let user = |line| serde_json::from_str::<Value>(line).unwrap()["user_id"].as_str().unwrap().to_owned();
+    lines.lines().map(user).collect()
+}
+
+/// The users that belong to a planted group, alone or with another.
+fn members(group: &str) -> HashSet<String> {
+    let groups = data("groups.csv");
+    let lines = groups.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    lines.filter(|line| line[1..].contains(&group)).map(|line| line[0].to_owned()).collect()
+}
+
+async fn run_of_upload(aws: &LocalAws, key: &str) -> Execution {
+    let started = aws.wait_for_upload(key, BOUND).await.unwrap();
+    aws.wait_for_execution(&started.arn, BOUND).await.unwrap()
+}
+
+async fn run_of_input(aws: &LocalAws, name: &str, input: &Value) -> Execution {
+    let machine = aws.output("AudienceStateMachineArn").unwrap();
+    let started = aws.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string());
+    let arn = started.send().await.unwrap().execution_arn;
+    aws.wait_for_execution(&arn, BOUND).await.unwrap()
+}
+
+/// How often the service answered an operation well for a name.
+async fn accepted(aws: &LocalAws, operation: &str, name: &str) -> usize {
+    let calls = aws.calls().await.unwrap();
+    let of_name = calls.iter().filter(|call| call.operation == operation && call.name.as_deref() == Some(name));
+    of_name.filter(|call| call.status == 200).count()
+}
+
+fn answered(run: &Execution) -> &Value {
+    assert_eq!(run.status, ExecutionStatus::Succeeded, "{:?}: {:?}", run.error, run.cause);
+    run.output.as_ref().unwrap()
+}
+
+/// What lies where an export says that it lies.
+async fn audience(aws: &LocalAws, export: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for object in aws.list(export["outputLocation"].as_str().unwrap()).await.unwrap() {
+        found.extend(users(&String::from_utf8(aws.read(&object).await.unwrap()).unwrap()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_that_group() {
+    let aws = aws().await;
+    let seed = data("seed-runners.jsonl");
+    let key = "seeds/spring runners+é.jsonl";
+    let odd = format!("\u{feff}{}\r\n{}", seed.lines().next().unwrap(), seed);
+    aws.upload(key, odd, &[("export", "1pct,5pct"), ("tag-team", "growth")]).await.unwrap();
+    let run = run_of_upload(aws, key).await;
+    let answer = answered(&run);
+
+    let name = answer["name"].as_str().unwrap();
+    assert_eq!(name, run.name);
+    assert!(name.starts_with("spring-runners-"), "{name}");
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", name).await, 1);
+    let unique = users(&seed).iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(
+        answer["seed"],
+        json!({"users": unique + 1, "uniqueUsers": unique, "blankLines": 0, "badLines": 0})
+    );
+    assert_eq!(answer["skipped"], json!([]));
+
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let copy = aws.read(&format!("s3://{bucket}/checked/{}.jsonl", run.name)).await.unwrap();
+    assert_eq!(users(&String::from_utf8(copy).unwrap()), users(&seed));
+
+    let scores: Vec<f64> = answer["metrics"]["relevanceMetrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| metric["score"].as_f64().unwrap())
+        .collect();
+    assert!(scores.len() == 5 && scores.is_sorted_by(|larger, smaller| larger >= smaller), "{scores:?}");
+    assert!(answer["metrics"]["recallMetric"].as_f64().unwrap() > 0.5, "{}", answer["metrics"]);
+
+    let exports = answer["exports"].as_array().unwrap();
+    assert_eq!(exports.len(), 2);
+    let runners = members("runners");
+    let seed: HashSet<String> = users(&seed).into_iter().collect();
+    let base_rate = precision_of(runners.len(), TRAINING_USERS);
+    for (export, (percent, least)) in exports.iter().zip([(1, 0.95), (5, 0.7)]) {
+        assert_eq!(export["name"], format!("{name}-{percent}pct"));
+        assert_eq!(export["status"], "ACTIVE");
+        assert_eq!(accepted(aws, "StartAudienceExportJob", &format!("{name}-{percent}pct")).await, 1);
+        let audience = audience(aws, export).await;
+        assert_eq!(audience.len(), TRAINING_USERS * percent / 100);
+        assert!(audience.iter().all(|user| !seed.contains(user)), "a seed user is in the audience");
+        let precision = precision(&audience, &runners);
+        println!("{percent} %: {} users, precision {precision:.3}, base rate {base_rate:.3}", audience.len());
+        assert!(precision > least, "{percent} %: precision {precision}");
+    }
+}
+
+fn precision(audience: &[String], group: &HashSet<String>) -> f64 {
+    precision_of(audience.iter().filter(|user| group.contains(*user)).count(), audience.len())
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn precision_of(members: usize, all: usize) -> f64 {
+    members as f64 / all as f64
+}
+
+#[tokio::test]
+async fn a_broken_seed_ends_as_invalid_seed_with_nothing_started() {
+    let aws = aws().await;
+    for (file, what) in [("seed-broken.jsonl", "bad of"), ("seed-too-small.jsonl", "unique users")] {
+        let key = format!("seeds/broken/{file}");
+        aws.upload(&key, data(file), &[]).await.unwrap();
+        let run = run_of_upload(aws, &key).await;
+        assert_eq!((&run.status, run.error.as_deref()), (&ExecutionStatus::Failed, Some("InvalidSeed")));
+        let cause = run.cause.as_deref().unwrap();
+        assert!(cause.contains(what) && cause.contains(&key), "{cause}");
+        assert_eq!(accepted(aws, "StartAudienceGenerationJob", &run.name).await, 0);
+        let bucket = aws.output("SeedBucketName").unwrap();
+        assert_eq!(aws.list(&format!("s3://{bucket}/checked/{}", run.name)).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_event_starts_nothing_and_a_new_upload_to_the_key_is_a_new_run() {
+    let aws = aws().await;
+    let key = "seeds/repeated.jsonl";
+    let upload = || aws.upload(key, data("seed-cooks.jsonl"), &[("export", "none")]);
+    upload().await.unwrap();
+    let run = run_of_upload(aws, key).await;
+    let upload_detail = &run.input["upload"];
+    let event = json!({
+        "version": "0", "id": "again", "detail-type": "Object Created", "source": "aws.s3", "account": "000000000000",
+        "time": "2026-11-22T16:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": {"bucket": {"name": upload_detail["bucket"]}, "object": {
+            "key": key, "etag": upload_detail["etag"], "sequencer": upload_detail["sequencer"],
+            "version-id": upload_detail.get("versionId"), "size": upload_detail["size"]}},
+    });
+    for _ in 0..3 {
+        let again = aws.invoke("ReceiveUploadFunction", &event).await.unwrap();
+        assert!(!again.failed, "{}", again.payload);
+        assert_eq!(again.payload["executionArn"], run.arn);
+    }
+    assert_eq!(aws.executions_of_upload(key).await.unwrap().len(), 1);
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", &run.name).await, 1);
+
+    upload().await.unwrap();
+    let newer = || async { aws.executions_of_upload(key).await.unwrap() };
+    let begun = tokio::time::timeout(BOUND, async {
+        while newer().await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    begun.await.unwrap();
+    for run in newer().await {
+        assert!(answered(&aws.wait_for_execution(&run.arn, BOUND).await.unwrap())["exports"] == json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_request_file_is_followed_to_the_letter_and_its_audience_can_be_exported_again() {
+    let aws = aws().await;
+    let bucket = aws.output("SeedBucketName").unwrap();
+    aws.upload("seeds/_for-requests/cooks.jsonl", data("seed-cooks.jsonl"), &[]).await.unwrap();
+    let request = json!({
+        "name": "cooks by request",
+        "seedAudience": {"dataSource": {"s3Uri": format!("s3://{bucket}/seeds/_for-requests/cooks.jsonl")}},
+        "includeSeedInOutput": true,
+        "description": "the first words\nand the second",
+        "export": {"minRelevance": 0.0},
+        "tags": {"team": "growth"},
+        "deadlineSeconds": 600,
+    });
+    aws.upload("requests/spring/cooks.json", request.to_string(), &[]).await.unwrap();
+    let run = run_of_upload(aws, "requests/spring/cooks.json").await;
+    let answer = answered(&run);
+    assert_eq!(answer["name"], "cooks by request");
+    assert_eq!(answer["exports"][0]["audienceSize"], json!({"type": "PERCENTAGE", "value": 20}));
+    let seed = users(&data("seed-cooks.jsonl"));
+    let with_seed = audience(aws, &answer["exports"][0]).await;
+    let is_seed: Vec<bool> = with_seed.iter().map(|user| seed.contains(user)).collect();
+    assert!(is_seed[0] && is_seed.is_sorted_by(|first, second| first >= second), "seed users come first");
+
+    let again = json!({"audienceGenerationJobArn": answer["audienceGenerationJobArn"], "export": "1pct"});
+    let more = run_of_input(aws, "more-cooks", &again).await;
+    let more = answered(&more);
+    assert_eq!(more["exports"][0]["name"], "more-cooks-1pct");
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", "cooks by request").await, 1);
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", "more-cooks").await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_rules_tells_all_of_them() {
+    let aws = aws().await;
+    let run = run_of_input(aws, "broken-request", &json!({"nam": "x", "includeSeedInOutput": 1})).await;
+    assert_eq!(run.error.as_deref(), Some("InvalidRequest"));
+    let cause = run.cause.unwrap();
+    for part in ["did you mean name?", "includeSeedInOutput: must be true or false", "seedAudience: is required"] {
+        assert!(cause.contains(part), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_by_an_older_job_is_a_conflict_and_no_second_job() {
+    let aws = aws().await;
+    for (key, error) in [("seeds/named-1.jsonl", None), ("seeds/named-2.jsonl", Some("Conflict"))] {
+        aws.upload(key, data("seed-cooks.jsonl"), &[("name", "taken"), ("export", "none")]).await.unwrap();
+        let run = run_of_upload(aws, key).await;
+        assert_eq!(run.error.as_deref(), error, "{:?}", run.cause);
+    }
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", "taken").await, 1);
+}
+
+#[tokio::test]
+async fn boto3_finds_in_the_emulator_the_service_it_knows() {
+    let aws = aws().await;
+    let bucket = aws.output("SeedBucketName").unwrap();
+    aws.upload("seeds/_boto3.jsonl", data("seed-runners.jsonl"), &[]).await.unwrap();
+    let python = Tool::MiniStack.install().await.unwrap().program("python");
+    let mut script = tokio::process::Command::new(python);
+    script.arg(root().join("tests/emulator/tests/boto3_client.py")).arg(aws.emulator_endpoint());
+    script.env("S3_SEED_URI", format!("s3://{bucket}/seeds/_boto3.jsonl")).kill_on_drop(true);
+    let output = tokio::time::timeout(BOUND, script.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

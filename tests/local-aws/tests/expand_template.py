@@ -1,0 +1,32 @@
+"""Prints template.yaml as plain CloudFormation, with the workflow's definition in it. Run in the project's root."""
+
+import json
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+with open("template.yaml", encoding="utf-8") as file:
+    template = yaml_parse(file)
+with open("statemachine/audience.asl.json", encoding="utf-8") as file:
+    definition = json.load(file)
+machine = template["Resources"]["AudienceStateMachine"]["Properties"]
+del machine["DefinitionUri"]
+machine["Definition"] = definition
+# A deployed function's code lies in S3.
+template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
+# The SAM CLI's own, no business of CloudFormation's.
+for resource in template["Resources"].values():
+    resource.pop("Metadata", None)
+
+session = boto3.Session(region_name="us-east-1")
+translator = Translator(managed_policy_map={
+    "AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+}, sam_parser=Parser(), boto_session=session)
+expanded = translator.translate(template, {})
+# SAM joins a definition of its lines, which cfn-lint does not read.
+machine = expanded["Resources"]["AudienceStateMachine"]["Properties"]
+del machine["DefinitionString"]
+machine["Definition"] = definition
+print(json.dumps(expanded, indent=2))

@@ -1,0 +1,298 @@
+"""The audience workflow as a table of cases, run in memory by sfnx: what each function answers, where the run goes, how
+it ends. Run with the checks' virtual environment: python workflow_cases.py audience.asl.json"""
+
+import json
+import sys
+
+from sfnx.testing import Failure, run
+
+ARN = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1"
+SIZES = [{"type": "PERCENTAGE", "value": 5}, {"type": "ABSOLUTE", "value": 10000}]
+METRICS = {"relevanceMetrics": [{"audienceSize": SIZES[0], "score": 0.9}], "recallMetric": 0.6}
+
+CHECKED = {
+    "name": "spring",
+    "checkedRequest": "s3://b/checked/run.json",
+    "audienceGenerationJobArn": None,
+    "deadline": "2026-01-01T01:00:00Z",
+    "export": "all",
+    "modelSizes": SIZES,
+    "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 0, "badLines": 0},
+    "skipped": [],
+}
+STARTED = {"audienceGenerationJobArn": ARN}
+NOTHING = {
+    "statusCode": None, "message": None, "createTime": None, "updateTime": None, "checkAfterSeconds": None,
+    "metrics": None, "exportSizes": None, "outputLocation": None, "error": None, "cause": None,
+}
+
+
+def running(seconds):
+    return {**NOTHING, "phase": "RUNNING", "status": "CREATE_IN_PROGRESS", "checkAfterSeconds": seconds}
+
+
+def ready(sizes=SIZES, metrics=METRICS):
+    return {**NOTHING, "phase": "READY", "status": "ACTIVE", "metrics": metrics, "exportSizes": sizes}
+
+
+def ended(phase, error, cause):
+    return {**NOTHING, "phase": phase, "status": "CREATE_FAILED", "error": error, "cause": cause}
+
+
+def exported(place="s3://out/a"):
+    return {**NOTHING, "phase": "READY", "status": "ACTIVE", "outputLocation": place}
+
+
+def failing(error, message="because"):
+    return Failure(error, json.dumps({"errorType": error, "errorMessage": message}))
+
+
+def name_of(size):
+    return f"spring-{size['value']}" + ("pct" if size["type"] == "PERCENTAGE" else "")
+
+
+def drive(definition, answers, execution_input=None):
+    """Runs the workflow. `answers` has a list of answers by state; exports may have one list by value of their size."""
+    left = {state: ({k: list(v) for k, v in a.items()} if isinstance(a, dict) else list(a)) for state, a in answers.items()}
+    payloads, waits = [], []
+
+    def task(call):
+        payload = call.arguments["Payload"]
+        payloads.append((call.state, payload))
+        script = left.get(call.state)
+        if isinstance(script, dict):
+            size = payload["audienceSize"]["value"] if "audienceSize" in payload else payload["exportName"]
+            script = script[size]
+        if script is None and call.state == "StartExport":
+            return {"Payload": {"name": name_of(payload["audienceSize"])}}
+        assert script, f"{call.state} was called once more than the case says"
+        answer = script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Payload": answer}
+
+    execution = run(definition, execution_input or {"seedAudience": {}}, task, on_wait=waits.append)
+    return execution, payloads, waits
+
+
+def called(payloads, state):
+    return [payload for name, payload in payloads if name == state]
+
+
+def fails(execution, error, *parts):
+    assert execution.error == error, execution
+    for part in parts:
+        assert part in execution.cause, execution.cause
+
+
+def a_seed_becomes_an_exported_audience(definition):
+    execution, payloads, waits = drive(definition, {
+        "CheckRequest": [CHECKED],
+        "StartGeneration": [STARTED],
+        "CheckGeneration": [running(15), running(20), ready()],
+        "CheckExport": {"spring-5pct": [running(7), exported("s3://out/5")], "spring-10000": [exported("s3://out/1")]},
+    })
+    assert execution.error is None, execution
+    assert execution.output == {
+        "name": "spring", "audienceGenerationJobArn": ARN, "seed": CHECKED["seed"], "skipped": [], "metrics": METRICS,
+        "exports": [
+            {"name": "spring-5pct", "audienceSize": SIZES[0], "status": "ACTIVE", "outputLocation": "s3://out/5"},
+            {"name": "spring-10000", "audienceSize": SIZES[1], "status": "ACTIVE", "outputLocation": "s3://out/1"},
+        ],
+    }, execution.output
+    assert [wait.seconds for wait in waits] == [15, 20, 7], waits
+    check = called(payloads, "CheckRequest")[0]
+    assert check["input"] == {"seedAudience": {}} and set(check["execution"]) == {"id", "name", "startTime"}
+    start = called(payloads, "StartGeneration")[0]
+    assert start["checkedRequest"] == CHECKED["checkedRequest"] and start["deadline"] == CHECKED["deadline"]
+    assert start["attempt"] == {"retryCount": 0, "redriveCount": 0, "quotaWaits": 0}
+    look = called(payloads, "CheckGeneration")[0]
+    assert look["audienceGenerationJobArn"] == ARN and look["export"] == "all" and look["modelSizes"] == SIZES
+    assert look["startTime"] is not None
+    export = called(payloads, "StartExport")[0]
+    assert export["audienceSize"] == SIZES[0] and export["name"] == "spring"
+
+
+def generate_only_exports_nothing(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready([])],
+    })
+    assert execution.error is None and execution.output["exports"] == [], execution
+    assert called(payloads, "StartExport") == []
+
+
+def one_export_is_still_a_list(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
+        "CheckExport": [exported()],
+    })
+    assert [export["name"] for export in execution.output["exports"]] == ["spring-5pct"], execution
+
+
+def hidden_metrics_and_places_are_null(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [{**CHECKED, "seed": None, "modelSizes": None, "skipped": ["model", "seed"]}],
+        "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1], None)], "CheckExport": [exported(None)],
+    })
+    assert execution.error is None, execution
+    assert execution.output["metrics"] is None and execution.output["seed"] is None
+    assert execution.output["exports"][0]["outputLocation"] is None
+
+
+def an_export_only_run_generates_nothing(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [{**CHECKED, "checkedRequest": None, "audienceGenerationJobArn": ARN, "seed": None}],
+        "CheckGeneration": [ready(SIZES[:1])], "CheckExport": [exported()],
+    }, {"audienceGenerationJobArn": ARN, "export": "5pct"})
+    assert execution.error is None, execution
+    assert called(payloads, "StartGeneration") == []
+    assert called(payloads, "CheckGeneration")[0]["startTime"] is None
+
+
+def a_refused_request_fails_in_the_first_state(definition):
+    for error in ["InvalidRequest", "InvalidSeed", "AccessDenied", "NotFound"]:
+        execution, payloads, _ = drive(definition, {"CheckRequest": [failing(error)]})
+        fails(execution, error, "because")
+        assert [state for state, _ in payloads] == ["CheckRequest"]
+
+
+def a_start_that_is_refused_fails_uncaught(definition):
+    for error in ["InvalidRequest", "AccessDenied", "NotFound", "Conflict", "DeadlineExceeded"]:
+        execution, payloads, _ = drive(definition, {"CheckRequest": [CHECKED], "StartGeneration": [failing(error)]})
+        fails(execution, error, "because")
+        assert len(called(payloads, "StartGeneration")) == 1
+
+
+def a_lost_answer_is_retried_and_says_so(definition):
+    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "States.Timeout", "Lambda.ServiceException"]:
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [failing(error), STARTED],
+            "CheckGeneration": [failing(error), ready(SIZES[:1])],
+            "StartExport": [failing(error), {"name": "spring-5pct"}], "CheckExport": [failing(error), exported()],
+        })
+        assert execution.error is None, (error, execution)
+        for state in ["StartGeneration", "StartExport"]:
+            assert [start["attempt"]["retryCount"] for start in called(payloads, state)] == [0, 1], error
+
+
+def a_service_that_stays_away_ends_the_run_by_its_name(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [failing("ServiceUnavailable")] * 7,
+    })
+    fails(execution, "ServiceUnavailable")
+    assert len(called(payloads, "StartGeneration")) == 7
+
+
+def a_seed_that_breaks_the_function_is_tried_once_more(definition):
+    execution, payloads, _ = drive(definition, {"CheckRequest": [failing("Lambda.Unknown")] * 2})
+    fails(execution, "Lambda.Unknown")
+    assert len(called(payloads, "CheckRequest")) == 2
+
+
+def a_quota_is_waited_for_in_a_state_of_its_own(definition):
+    full = failing("QuotaExceeded")
+    execution, payloads, waits = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [full, full, STARTED], "CheckGeneration": [ready(SIZES[:1])],
+        "StartExport": [full, {"name": "spring-5pct"}], "CheckExport": [exported()],
+    })
+    assert execution.error is None, execution
+    assert [wait.state for wait in waits] == ["WaitForGenerationQuota"] * 2 + ["WaitForExportQuota"]
+    assert all(60 <= wait.seconds < 180 for wait in waits), waits
+    assert [start["attempt"]["quotaWaits"] for start in called(payloads, "StartGeneration")] == [0, 1, 2]
+    assert [start["attempt"]["quotaWaits"] for start in called(payloads, "StartExport")] == [0, 1]
+
+
+def a_wait_for_a_quota_ends_at_the_deadline(definition):
+    for deadline, most in [("2026-01-01T00:00:30Z", 30), ("2025-12-31T00:00:00Z", 1)]:
+        execution, _, waits = drive(definition, {
+            "CheckRequest": [{**CHECKED, "deadline": deadline}],
+            "StartGeneration": [failing("QuotaExceeded"), failing("DeadlineExceeded")],
+        })
+        fails(execution, "DeadlineExceeded")
+        assert [wait.seconds for wait in waits] == [most], waits
+
+
+def a_generation_that_ended_badly_ends_the_run_so(definition):
+    for phase, error in [("FAILED", "GenerationFailed"), ("FAILED", "JobDeleted"), ("EXPIRED", "DeadlineExceeded")]:
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED],
+            "CheckGeneration": [running(15), ended(phase, error, "the reason (CODE)")],
+        })
+        fails(execution, error)
+        assert execution.cause == "the reason (CODE)"
+        assert called(payloads, "StartExport") == []
+
+
+def no_size_that_qualifies_fails_uncaught(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [failing("NoSizeQualifies")],
+    })
+    fails(execution, "NoSizeQualifies")
+
+
+def an_export_that_fails_does_not_stop_the_others(definition):
+    bad = ended("FAILED", "ExportFailed", "disk full")
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+        "CheckExport": {"spring-5pct": [bad], "spring-10000": [running(5), exported()]},
+    })
+    fails(execution, "ExportFailed", "1 of 2 exports are not there: 5pct (ExportFailed: disk full). There: 10000.", ARN)
+    assert len(called(payloads, "CheckExport")) == 3
+
+
+def an_export_that_is_refused_does_not_stop_the_others(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+        "StartExport": {5: [failing("Conflict", "taken")], 10000: [{"name": "spring-10000"}]},
+        "CheckExport": {"spring-10000": [exported()]},
+    })
+    fails(execution, "ExportFailed", "5pct (Conflict: taken). There: 10000.")
+
+
+def a_cause_that_is_no_json_is_told_as_it_is(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
+        "StartExport": [Failure("Lambda.ResourceNotFoundException", "no such function")],
+    })
+    fails(execution, "ExportFailed", "5pct (Lambda.ResourceNotFoundException: no such function). There: none.")
+
+
+def an_export_past_the_deadline_ends_the_run_so(definition):
+    expired = ended("EXPIRED", "DeadlineExceeded", "still CREATE_PENDING")
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+        "CheckExport": {"spring-5pct": [exported()], "spring-10000": [expired]},
+    })
+    fails(execution, "DeadlineExceeded", "10000 (DeadlineExceeded: still CREATE_PENDING). There: 5pct.")
+
+
+def an_hour_and_three_sizes_of_ten_minutes_take_as_many_transitions_as_the_readme_says(definition):
+    sizes = [{"type": "PERCENTAGE", "value": value} for value in (1, 5, 10)]
+    looks = {f"spring-{size['value']}pct": [running(15)] * 25 + [exported()] for size in sizes}
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED],
+        "CheckGeneration": [running(15)] * 44 + [ready(sizes)], "CheckExport": looks,
+    })
+    assert (len(execution.states), len(payloads)) == (380, 128), (len(execution.states), len(payloads))
+
+
+CASES = [case for case in list(globals().values()) if getattr(case, "__code__", None)
+         and case.__code__.co_varnames[:case.__code__.co_argcount] == ("definition",)]
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        definition = json.load(file)
+    failed = 0
+    for case in CASES:
+        try:
+            case(definition)
+        except Exception as error:  # each case is told, not only the first
+            failed += 1
+            print(f"{case.__name__}: {type(error).__name__}: {error}")
+    print(f"{len(CASES) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
