@@ -344,3 +344,9 @@ fn a_missing_variable_is_named() {
     let error = Stack::of(&Environment(|_: &str| None)).err().unwrap();
     assert!(error.to_string().contains("CONFIGURED_AUDIENCE_MODEL_ARN"));
 }
+
+#[test]
+fn the_sample_event_is_of_the_functions_form() {
+    let sample = include_str!("../../../tests/events/check-request.json");
+    read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
+}

@@ -174,3 +174,9 @@ async fn an_export_is_found_by_name_through_all_pages_and_not_one_of_an_older_ru
     let late = check(event(&json!({"exportName": "run-10pct"})), &ml, poll()).await.unwrap();
     assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
 }
+
+#[test]
+fn the_sample_event_is_of_the_functions_form() {
+    let sample = include_str!("../../../tests/events/check-status.json");
+    read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
+}

@@ -131,4 +131,15 @@ mod tests {
         let error = receive(json!({"detail": {}}), &sfn, MACHINE).await.err().unwrap();
         assert_eq!(error.name, ErrorName::InvalidRequest);
     }
+
+    #[tokio::test]
+    async fn the_sample_event_starts_an_execution() {
+        let rule = mock!(Client::start_execution).then_output(|| {
+            let now = aws_sdk_sfn::primitives::DateTime::from_secs(0);
+            StartExecutionOutput::builder().execution_arn("arn").start_date(now).build().unwrap()
+        });
+        let sample = serde_json::from_str(include_str!("../../../tests/events/receive-upload.json")).unwrap();
+        let answer = receive(sample, &mock_client!(aws_sdk_sfn, [&rule]), MACHINE).await.unwrap();
+        assert_eq!(answer.execution_arn.unwrap(), "arn");
+    }
 }

@@ -218,3 +218,9 @@ async fn an_answer_that_is_lost_is_not_sent_for_again_by_the_sdk() {
     assert_eq!(run(0, &[&lost]).await.unwrap_err().name, ErrorName::ServiceUnavailable);
     assert_eq!(lost.num_calls(), 1);
 }
+
+#[test]
+fn the_sample_event_is_of_the_functions_form() {
+    let sample = include_str!("../../../tests/events/start-generation.json");
+    read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
+}

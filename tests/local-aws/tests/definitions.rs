@@ -173,7 +173,9 @@ fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
         let folder = folder.unwrap().file_name().into_string().unwrap();
         let id = logical_id(&folder);
         let logs = id.replace("Function", "Logs");
-        for part in [format!("\n  {id}:\n"), format!("Binary: {folder} "), format!("LogGroup: !Ref {logs} ")] {
+        for part in
+            [format!("\n  {id}:\n"), format!("CodeUri: functions/{folder}\n"), format!("LogGroup: !Ref {logs} ")]
+        {
             assert!(template.contains(&part), "template.yaml has no {part:?}");
         }
         functions += 1;
@@ -185,8 +187,7 @@ fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
 fn the_template_fills_in_every_place_of_a_definition() {
     let template = fs::read_to_string(root().join("template.yaml")).unwrap();
     let definition = fs::read_to_string(root().join("statemachine/audience.asl.json")).unwrap();
-    let places: BTreeSet<&str> =
-        definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    let places: BTreeSet<&str> = definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
     assert!(!places.is_empty());
     for place in places {
         assert!(template.contains(&format!("        {place}: !GetAtt")), "template.yaml does not fill in {place}");

@@ -14,11 +14,10 @@ with open("statemachine/audience.asl.json", encoding="utf-8") as file:
 machine = template["Resources"]["AudienceStateMachine"]["Properties"]
 del machine["DefinitionUri"]
 machine["Definition"] = definition
-# A deployed function's code lies in S3.
-template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
-# The SAM CLI's own, no business of CloudFormation's.
 for resource in template["Resources"].values():
-    resource.pop("Metadata", None)
+    # The SAM CLI's own, no business of CloudFormation's; and a deployed function's code lies in S3.
+    if resource.pop("Metadata", None):
+        resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
 
 session = boto3.Session(region_name="us-east-1")
 translator = Translator(managed_policy_map={
