@@ -37,6 +37,20 @@ pub fn name_of_execution(execution_name: &str) -> JobName {
     trusted(format!("{start}-{}", digest(execution_name, 6)))
 }
 
+/// The names that a run's generation job may bear, in the order in which to try them.
+///
+/// A name that a person gave is the only one. One that was made of the execution's may be taken by an older job: Step
+/// Functions frees an execution's name after 90 days, a job keeps its own. Then the moment of the start makes another.
+#[must_use]
+pub fn names_to_try(name: &JobName, execution: &Execution) -> Vec<JobName> {
+    let mut names = vec![name.clone()];
+    if *name == name_of_execution(&execution.name) {
+        let again = format!("{name}-{}", digest(&format!("{} {}", execution.name, execution.start_time), 4));
+        names.push(name_of_execution(&again));
+    }
+    names
+}
+
 /// The name of an export: the run's and the size. Too long a name loses its middle to a hash of the whole.
 #[must_use]
 pub fn name_of_export(run: &JobName, size: AudienceSize) -> JobName {
@@ -78,6 +92,12 @@ pub struct Listed<'a> {
 }
 
 impl Listed<'_> {
+    /// Whether the job was there before the execution started.
+    #[must_use]
+    pub fn is_older_than(&self, execution: &Execution) -> bool {
+        !execution.may_have_created(self.create_time)
+    }
+
     /// Whether the job is this run's: created after the execution started, and asking for the same.
     ///
     /// Else it is a `Conflict`.
@@ -90,7 +110,7 @@ impl Listed<'_> {
         let conflict = |what: String| {
             Error::new(ErrorName::Conflict, format!("A job named {name} exists already, {what}. Choose another name."))
         };
-        if !execution.may_have_created(self.create_time) {
+        if self.is_older_than(execution) {
             let what = format!("created at {}, before this run started at {}", self.create_time, execution.start_time);
             return Err(conflict(what));
         }
@@ -170,6 +190,21 @@ mod tests {
         assert!(name.as_str().starts_with("éé") && name.as_str().ends_with("-20000000"), "{name}");
         let longer: JobName = format!("{}a", "é".repeat(62)).parse().unwrap();
         assert_ne!(name, name_of_export(&longer, "20000000".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_name_made_of_the_executions_has_another_to_try_and_a_given_one_has_none() {
+        let run = execution();
+        assert_eq!(names_to_try(&"given".parse().unwrap(), &run), ["given".parse().unwrap()]);
+        let names = names_to_try(&"run".parse().unwrap(), &run);
+        assert_eq!((names.len(), names[0].as_str()), (2, "run"));
+        assert!(names[1].as_str().starts_with("run-"), "{}", names[1]);
+        assert_eq!(names, names_to_try(&"run".parse().unwrap(), &run));
+        let later = Execution { start_time: "2027-11-22T16:00:00Z".parse().unwrap(), ..run };
+        assert_ne!(names[1], names_to_try(&"run".parse().unwrap(), &later)[1]);
+        let long = Execution { name: "x".repeat(80), ..later };
+        let names = names_to_try(&name_of_execution(&long.name), &long);
+        assert!(names.len() == 2 && names[0] != names[1], "{names:?}");
     }
 
     fn execution() -> Execution {

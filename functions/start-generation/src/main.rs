@@ -1,5 +1,5 @@
 //! Reads where the checked request lies, calls `StartAudienceGenerationJob` (and `ListAudienceGenerationJobs` where a
-//! job may be there already), answers `audienceGenerationJobArn`.
+//! job may be there already), answers `audienceGenerationJobArn` and the name that the job bears.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::request::{AudienceRequest, Defaults, SeedAudience, SeedSource, SqlComputeConfiguration, SqlText};
-use lookalike::values::S3Uri;
+use lookalike::values::{JobName, S3Uri};
 use lookalike::{Error, ErrorName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,26 +46,39 @@ struct Event {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     audience_generation_job_arn: String,
+    name: JobName,
 }
 
 async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Audience generation job {}", request.name))?;
-    if !event.attempt.is_first()
-        && let Some(arn) = find(&request, &event.execution, &aws.ml).await?
-    {
-        tracing::info!(run = event.execution.name, "found the job of an earlier attempt");
-        return Ok(Answer { audience_generation_job_arn: arn });
-    }
-    let arn = match begin(&request, &event.execution, &aws.ml, stack).await {
-        Err(conflict) if conflict.name == ErrorName::Conflict => {
-            find(&request, &event.execution, &aws.ml).await?.ok_or(conflict)?
+    let names = job::names_to_try(&request.name, &event.execution);
+    if !event.attempt.is_first() {
+        for name in &names {
+            if let Found::Ours(audience_generation_job_arn) = find(name, &request, &event.execution, &aws.ml).await? {
+                tracing::info!(run = event.execution.name, "found the job of an earlier attempt");
+                return Ok(Answer { audience_generation_job_arn, name: name.clone() });
+            }
         }
-        begun => begun?,
-    };
-    tracing::info!(run = event.execution.name, "started the generation");
-    Ok(Answer { audience_generation_job_arn: arn })
+    }
+    let mut taken = None;
+    for name in names {
+        let conflict = match begin(&name, &request, &event.execution, &aws.ml, stack).await {
+            Err(error) if error.name == ErrorName::Conflict => error,
+            begun => {
+                let audience_generation_job_arn = begun?;
+                tracing::info!(run = event.execution.name, "started the generation");
+                return Ok(Answer { audience_generation_job_arn, name });
+            }
+        };
+        match find(&name, &request, &event.execution, &aws.ml).await? {
+            Found::Ours(audience_generation_job_arn) => return Ok(Answer { audience_generation_job_arn, name }),
+            Found::Older(older) => taken = Some(older),
+            Found::Nothing => return Err(conflict),
+        }
+    }
+    Err(taken.unwrap_or_else(|| Error::new(ErrorName::Conflict, "No name is left to try.")))
 }
 
 /// Reads the request that `check-request` wrote.
@@ -81,6 +94,7 @@ async fn fetch(place: &S3Uri, s3: &aws_sdk_s3::Client) -> Result<AudienceRequest
 
 /// Starts the job, once: the SDK must not repeat a call whose outcome it does not know.
 async fn begin(
+    name: &JobName,
     request: &AudienceRequest,
     execution: &Execution,
     ml: &aws_sdk_cleanroomsml::Client,
@@ -89,7 +103,7 @@ async fn begin(
     let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(lookalike::client::never_repeat());
     let started = ml
         .start_audience_generation_job()
-        .name(request.name.as_str())
+        .name(name.as_str())
         .configured_audience_model_arn(request.configured_audience_model_arn.as_str())
         .seed_audience(seed_audience(&request.seed_audience)?)
         .set_include_seed_in_output(request.include_seed_in_output)
@@ -105,23 +119,32 @@ async fn begin(
         SeedSource::DataSource(_) => Vec::new(),
     };
     let started = started.map_err(|error| {
-        Error::from(error).without(secrets).doing(format_args!("starting audience generation job {}", request.name))
+        Error::from(error).without(secrets).doing(format_args!("starting audience generation job {name}"))
     })?;
     Ok(started.audience_generation_job_arn)
 }
 
-/// Looks through all pages for the job that bears our name. Errors as `Conflict` where it is not this run's.
+/// What there is under a name.
+enum Found {
+    /// The job of an earlier attempt of this run.
+    Ours(String),
+    /// A job from before this run, and what to say of it.
+    Older(Error),
+    Nothing,
+}
+
+/// Looks through all pages for the job that bears a name. Errors as `Conflict` where another run has just made it.
 async fn find(
+    name: &JobName,
     request: &AudienceRequest,
     execution: &Execution,
     ml: &aws_sdk_cleanroomsml::Client,
-) -> Result<Option<String>, Error> {
+) -> Result<Found, Error> {
     let mut pages = ml.list_audience_generation_jobs().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| {
-            Error::from(error).doing(format_args!("looking for audience generation job {}", request.name))
-        })?;
-        if let Some(found) = page.audience_generation_jobs.iter().find(|job| job.name == request.name.as_str()) {
+        let page =
+            page.map_err(|error| Error::from(error).doing(format_args!("looking for audience generation job {name}")))?;
+        if let Some(found) = page.audience_generation_jobs.iter().find(|job| job.name == name.as_str()) {
             let listed = Listed {
                 create_time: Moment::from(found.create_time),
                 asked: vec![
@@ -130,11 +153,14 @@ async fn find(
                     ("description", found.description().filter(|text| !text.is_empty())),
                 ],
             };
-            listed.check_ours(&request.name, execution, &job::wanted_generation(request))?;
-            return Ok(Some(found.audience_generation_job_arn.clone()));
+            return match listed.check_ours(name, execution, &job::wanted_generation(request)) {
+                Ok(()) => Ok(Found::Ours(found.audience_generation_job_arn.clone())),
+                Err(older) if listed.is_older_than(execution) => Ok(Found::Older(older)),
+                Err(conflict) => Err(conflict),
+            };
         }
     }
-    Ok(None)
+    Ok(Found::Nothing)
 }
 
 fn seed_audience(seed: &SeedAudience) -> Result<AudienceGenerationJobDataSource, Error> {

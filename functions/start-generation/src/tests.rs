@@ -42,6 +42,13 @@ fn sql_request() -> Value {
     request
 }
 
+/// A request whose name is not the execution's.
+fn named_request() -> Value {
+    let mut request = request();
+    request["name"] = json!("given");
+    request
+}
+
 fn listed(name: &str, model: &str, created: &str) -> AudienceGenerationJobSummary {
     let created: Moment = created.parse().unwrap();
     let epoch = created.seconds_since("1970-01-01T00:00:00Z".parse().unwrap());
@@ -180,13 +187,40 @@ async fn a_conflict_is_our_own_job_or_else_an_error() {
     let [first, second] = listing(listed("run", MODEL, "2026-11-22T16:00:00Z"));
     assert_eq!(run(0, &[&refused, &first, &second]).await.unwrap(), "arn:run");
     for foreign in [
-        listed("run", MODEL, "2026-11-22T15:59:59Z"),
-        listed("run", "another model", "2026-11-22T16:00:01Z"),
+        listed("given", MODEL, "2026-11-22T15:59:59Z"),
+        listed("given", "another model", "2026-11-22T16:00:01Z"),
         listed("another", MODEL, "2026-11-22T16:00:01Z"),
     ] {
         let [first, second] = listing(foreign);
-        assert_eq!(run(0, &[&refused, &first, &second]).await.unwrap_err().name, ErrorName::Conflict);
+        let error = run_with(event(0), named_request(), &[&refused, &first, &second]).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::Conflict);
     }
+    assert_eq!(refused.num_calls(), 4);
+}
+
+#[tokio::test]
+async fn an_executions_name_that_an_older_job_bears_is_not_in_the_way_of_a_new_run() {
+    let taken = mock!(Client::start_audience_generation_job)
+        .match_requests(|request| request.name() == Some("run"))
+        .then_http_response(|| refusal(409, "ConflictException", "taken"));
+    let free = mock!(Client::start_audience_generation_job)
+        .match_requests(|request| request.name().is_some_and(|name| name.starts_with("run-")))
+        .then_output(|| {
+            StartAudienceGenerationJobOutput::builder().audience_generation_job_arn("arn:new").build().unwrap()
+        });
+    let [first, second] = listing(listed("run", MODEL, "2026-01-01T00:00:00Z"));
+    assert_eq!(run(0, &[&taken, &free, &first, &second]).await.unwrap(), "arn:new");
+    assert_eq!((taken.num_calls(), free.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_later_attempt_finds_the_job_under_the_second_name_too() {
+    let execution: Execution = serde_json::from_value(event(1)["execution"].clone()).unwrap();
+    let second_name = job::names_to_try(&"run".parse().unwrap(), &execution)[1].to_string();
+    let [first, second] = listing(listed(&second_name, MODEL, "2026-11-22T16:00:01Z"));
+    let start = starting();
+    assert_eq!(run(1, &[&start, &first, &second]).await.unwrap(), format!("arn:{second_name}"));
+    assert_eq!(start.num_calls(), 0);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ CHECKED = {
     "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 0, "badLines": 0},
     "skipped": [],
 }
-STARTED = {"audienceGenerationJobArn": ARN}
+STARTED = {"audienceGenerationJobArn": ARN, "name": "spring"}
 NOTHING = {
     "statusCode": None, "message": None, "createTime": None, "updateTime": None, "checkAfterSeconds": None,
     "metrics": None, "exportSizes": None, "outputLocation": None, "error": None, "cause": None,
@@ -187,6 +187,15 @@ def a_seed_that_breaks_the_function_is_tried_once_more(definition):
     execution, payloads, _ = drive(definition, {"CheckRequest": [failing("Lambda.Unknown")] * 2})
     fails(execution, "Lambda.Unknown")
     assert len(called(payloads, "CheckRequest")) == 2
+
+
+def a_job_that_had_to_take_another_name_gives_it_to_the_run(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [{**STARTED, "name": "spring-00ff"}],
+        "CheckGeneration": [ready(SIZES[:1])], "CheckExport": [exported()],
+    })
+    assert execution.output["name"] == "spring-00ff"
+    assert called(payloads, "StartExport")[0]["name"] == "spring-00ff"
 
 
 def a_quota_is_waited_for_in_a_state_of_its_own(definition):
