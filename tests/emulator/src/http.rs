@@ -7,60 +7,18 @@ use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{Method, Request, Response};
+use axum::http::{Request, Response};
 use axum::routing::get;
 use serde_json::Value;
 
 use crate::calls::Call;
 use crate::jobs::unique_id;
+use crate::operation::Operation;
 use crate::service::{Outcome, Query, Service};
 use crate::wire::{ErrorKind, ServiceError, percent_decoded, response};
 
 /// The longest query has 500,000 characters, of which each may be written in six bytes or twelve.
 const LARGEST_BODY: usize = 8 << 20;
-
-/// An operation of the service.
-#[derive(Clone, Copy)]
-enum Operation {
-    StartAudienceGenerationJob,
-    GetAudienceGenerationJob,
-    ListAudienceGenerationJobs,
-    DeleteAudienceGenerationJob,
-    StartAudienceExportJob,
-    ListAudienceExportJobs,
-    GetConfiguredAudienceModel,
-    ListConfiguredAudienceModels,
-}
-
-impl Operation {
-    /// The operation of a method and the first part of a path, with or without an ARN behind it.
-    fn of(method: &Method, resource: &str, has_arn: bool) -> Option<Self> {
-        match (method.as_str(), resource, has_arn) {
-            ("POST", "audience-generation-job", false) => Some(Self::StartAudienceGenerationJob),
-            ("GET", "audience-generation-job", true) => Some(Self::GetAudienceGenerationJob),
-            ("GET", "audience-generation-job", false) => Some(Self::ListAudienceGenerationJobs),
-            ("DELETE", "audience-generation-job", true) => Some(Self::DeleteAudienceGenerationJob),
-            ("POST", "audience-export-job", false) => Some(Self::StartAudienceExportJob),
-            ("GET", "audience-export-job", false) => Some(Self::ListAudienceExportJobs),
-            ("GET", "configured-audience-model", true) => Some(Self::GetConfiguredAudienceModel),
-            ("GET", "configured-audience-model", false) => Some(Self::ListConfiguredAudienceModels),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::StartAudienceGenerationJob => "StartAudienceGenerationJob",
-            Self::GetAudienceGenerationJob => "GetAudienceGenerationJob",
-            Self::ListAudienceGenerationJobs => "ListAudienceGenerationJobs",
-            Self::DeleteAudienceGenerationJob => "DeleteAudienceGenerationJob",
-            Self::StartAudienceExportJob => "StartAudienceExportJob",
-            Self::ListAudienceExportJobs => "ListAudienceExportJobs",
-            Self::GetConfiguredAudienceModel => "GetConfiguredAudienceModel",
-            Self::ListConfiguredAudienceModels => "ListConfiguredAudienceModels",
-        }
-    }
-}
 
 /// A call of an operation: what its path, its query string and its body say.
 struct Invocation {

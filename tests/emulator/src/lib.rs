@@ -9,13 +9,14 @@
 //! |---|---|
 //! | [`config`] | the configuration file |
 //! | `http` | from an HTTP request to its operation, and back |
+//! | [`operation`] | the operations |
 //! | `request`, `page` | what requests may say; lists in pages |
 //! | [`wire`] | errors, timestamps, percent-encoding |
 //! | `service`, `jobs` | the operations, the jobs and their work |
 //! | [`seed`], [`training`], [`audience`] | who is known, who did what, and who is alike |
 //! | `storage` | S3 |
 //! | [`calls`] | what the service was asked, for tests |
-//! | [`sample`] | the generator of `tests/data` |
+//! | [`sample`], `dice` | the generator of `tests/data`, and what it draws from |
 
 use std::io;
 use std::sync::Arc;
@@ -25,8 +26,10 @@ use tokio::net::TcpListener;
 pub mod audience;
 pub mod calls;
 pub mod config;
+mod dice;
 mod http;
 mod jobs;
+pub mod operation;
 mod page;
 mod request;
 pub mod sample;
