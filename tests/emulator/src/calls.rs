@@ -1,11 +1,8 @@
 //! What the service was asked: the introspection that tests read at `GET /_emulator/calls`.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-
-use crate::wire::timestamp;
 
 /// One request and how it was answered. Holds no user id, no SQL text and no parameter.
 #[derive(Clone, Debug, Serialize)]
@@ -17,21 +14,39 @@ pub struct Call {
     /// The name of the job that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The HTTP status code of the answer.
+    /// The HTTP status code of the answer; 0 where there was none, or none yet.
     pub status: u16,
+    /// Whether the operation was carried out: neither refused nor kept from it by a fault.
+    pub performed: bool,
+    /// The kind of the fault that struck the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<&'static str>,
 }
 
-/// All calls so far, in the order of their answers.
+/// All calls so far, in the order in which they reached their operations or were kept from them.
 #[derive(Default)]
 pub(crate) struct Calls(Mutex<Vec<Call>>);
 
 impl Calls {
-    pub(crate) fn record(&self, operation: &'static str, arrival: SystemTime, name: Option<String>, status: u16) {
-        let call = Call { operation, time: timestamp(arrival), name, status };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    /// Adds a call, and says where it is in the list.
+    pub(crate) fn record(&self, call: Call) -> usize {
+        let mut calls = self.calls();
+        calls.push(call);
+        calls.len() - 1
+    }
+
+    /// The call at that place is answered.
+    pub(crate) fn answered(&self, place: usize, status: u16) {
+        if let Some(call) = self.calls().get_mut(place) {
+            call.status = status;
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<Call> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.calls().clone()
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,8 @@ use lookalike::audience_size::{AudienceSize, AudienceSizeType};
 use lookalike::values::{ConfiguredAudienceModelArn, RoleArn, S3Uri};
 use serde::Deserialize;
 
+use crate::faults::{Fault, FaultPlan};
+
 /// What the emulator is told, as JSON. Everything but the models may be left out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -34,6 +36,12 @@ pub struct Config {
     pub max_export_jobs_in_flight: Option<u32>,
     /// The configured audience models.
     pub models: Vec<ModelConfig>,
+    /// What goes wrong on purpose.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// The start of the faults' chances.
+    #[serde(default)]
+    pub fault_seed: u64,
     /// What relative paths start from: the folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -131,6 +139,7 @@ impl Config {
                 return Err(format!("{name}: must be 0 to 1000000"));
             }
         }
+        self.fault_plan().check()?;
         for model in &self.models {
             let arn = &model.configured_audience_model_arn;
             if !(25..=500_000).contains(&model.min_matching_seed_size) {
@@ -146,6 +155,12 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// What goes wrong on purpose.
+    #[must_use]
+    pub fn fault_plan(&self) -> FaultPlan {
+        FaultPlan { faults: self.faults.clone(), fault_seed: self.fault_seed }
     }
 
     /// The account of every caller.
@@ -228,6 +243,10 @@ mod tests {
         assert!(error(|json| json["exportSeconds"] = (-1).into()).contains("exportSeconds"));
         assert!(error(|json| json["models"] = serde_json::json!([])).contains("models"));
         assert!(error(|json| json["models"][0]["minMatchingSeedSize"] = 24.into()).contains("minMatchingSeedSize"));
+        let faults = |json: &mut serde_json::Value| {
+            json["faults"] = serde_json::json!([{"times": 0, "fault": {"kind": "stuck"}}]);
+        };
+        assert!(error(faults).contains("faults[0].times"));
         let bins = |json: &mut serde_json::Value| {
             json["models"][0]["audienceSizeConfig"]["audienceSizeBins"] = serde_json::json!([101]);
         };

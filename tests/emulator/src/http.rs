@@ -7,15 +7,17 @@ use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use serde_json::Value;
 
 use crate::calls::Call;
+use crate::faults::{FaultPlan, Kind};
 use crate::jobs::unique_id;
 use crate::operation::Operation;
 use crate::service::{Outcome, Query, Service};
-use crate::wire::{ErrorKind, ServiceError, percent_decoded, response};
+use crate::strikes::Standing;
+use crate::wire::{ErrorKind, ServiceError, percent_decoded, response, timestamp};
 
 /// The longest query has 500,000 characters, of which each may be written in six bytes or twelve.
 const LARGEST_BODY: usize = 8 << 20;
@@ -39,11 +41,13 @@ impl Invocation {
     }
 }
 
-/// The routes: the service's own, and two that no AWS client uses.
+/// The routes: the service's own, and some that no AWS client uses.
 pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/_emulator/calls", get(calls))
+        .route("/_emulator/jobs", get(jobs))
+        .route("/_emulator/faults", get(faults).put(replace_faults).delete(clear_faults))
         .fallback(answer)
         .with_state(service)
 }
@@ -52,19 +56,80 @@ async fn calls(State(service): State<Arc<Service>>) -> Json<Vec<Call>> {
     Json(service.calls.list())
 }
 
+async fn jobs(State(service): State<Arc<Service>>) -> Json<Value> {
+    Json(service.started_jobs())
+}
+
+async fn faults(State(service): State<Arc<Service>>) -> Json<Standing> {
+    Json(service.strikes.standing())
+}
+
+async fn replace_faults(
+    State(service): State<Arc<Service>>,
+    body: Bytes,
+) -> Result<Json<Standing>, (StatusCode, String)> {
+    let plan: Result<FaultPlan, String> = serde_json::from_slice(&body).map_err(|error| error.to_string());
+    let plan = plan.and_then(|plan| plan.check().map(|()| plan));
+    service.strikes.replace(plan.map_err(|error| (StatusCode::BAD_REQUEST, error))?);
+    Ok(faults(State(service)).await)
+}
+
+async fn clear_faults(State(service): State<Arc<Service>>) -> StatusCode {
+    service.strikes.replace(FaultPlan::default());
+    StatusCode::NO_CONTENT
+}
+
 async fn answer(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
-    let arrival = SystemTime::now();
-    let (operation, name, outcome) = match read(request).await {
+    let time = timestamp(SystemTime::now());
+    match read(request).await {
         Ok(invocation) => {
-            // Looked up before the call: a name is gone with its job.
-            let name = invocation.job_name(&service);
-            (invocation.operation.name(), name, perform(&service, &invocation))
+            // A task of its own: a client that hangs up does not undo what it has asked for.
+            let task = tokio::spawn(carry_out(service, invocation, time));
+            task.await.ok().flatten().unwrap_or_else(|| hang_up())
         }
-        Err(error) => ("UnknownOperation", None, Err(error)),
-    };
-    let response = response(outcome, &unique_id());
-    service.calls.record(operation, arrival, name, response.status().as_u16());
-    response
+        Err(error) => {
+            let response = response(Err(error), &unique_id());
+            let status = response.status().as_u16();
+            let operation = "UnknownOperation";
+            service.calls.record(Call { operation, time, name: None, status, performed: false, fault: None });
+            response
+        }
+    }
+}
+
+/// Performs a call and answers it, as far as a fault lets that happen. No answer is a connection that ends.
+async fn carry_out(service: Arc<Service>, invocation: Invocation, time: String) -> Option<Response<Body>> {
+    let operation = invocation.operation;
+    // Looked up before the call: a name is gone with its job.
+    let name = invocation.job_name(&service);
+    let fault = service.strikes.of_call(operation, name.as_deref());
+    if let Some(Kind::Slow { seconds, before_performing: true }) = fault {
+        service.dawdle(seconds).await;
+    }
+    let outcome = fault.as_ref().is_none_or(Kind::performs).then(|| perform(&service, &invocation));
+    let place = service.calls.record(Call {
+        operation: operation.name(),
+        time,
+        name,
+        status: 0,
+        performed: matches!(outcome, Some(Ok(_))),
+        fault: fault.as_ref().map(Kind::name),
+    });
+    if let Some(Kind::Slow { seconds, before_performing: false }) = fault {
+        service.dawdle(seconds).await;
+    }
+    if fault.as_ref().is_some_and(Kind::hangs_up) {
+        return None;
+    }
+    let response = response(fault.and_then(|fault| fault.answer()).map(Err).or(outcome)?, &unique_id());
+    service.calls.answered(place, response.status().as_u16());
+    Some(response)
+}
+
+/// Ends the connection: its task unwinds, without the message of a panic, and the socket closes with it. To axum a
+/// service cannot fail, so there is no other way to answer nothing at all.
+fn hang_up() -> ! {
+    std::panic::resume_unwind(Box::new("the connection ends without an answer"))
 }
 
 async fn read(request: Request<Body>) -> Result<Invocation, ServiceError> {

@@ -1,5 +1,6 @@
 //! The jobs that there are, and what the service tells of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::audience::Audience;
+use crate::faults::Kind;
 use crate::request::{StartExport, StartGeneration};
 use crate::wire::timestamp;
 
@@ -36,28 +38,44 @@ impl Status {
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusDetails {
-    pub(crate) status_code: &'static str,
-    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status_code: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
 }
 
 impl StatusDetails {
     pub(crate) fn new(status_code: &'static str, message: impl Into<String>) -> Self {
-        Self { status_code, message: message.into() }
+        Self { status_code: Some(status_code.into()), message: Some(message.into()) }
     }
 }
 
 /// Where a job stands, and since when.
 pub(crate) struct Progress {
     pub(crate) status: Status,
+    /// What goes wrong with the job.
+    pub(crate) fault: Option<Kind>,
+    pub(crate) created: SystemTime,
+    /// Told instead of the status.
+    unknown: Option<String>,
     details: Option<StatusDetails>,
-    created: SystemTime,
     updated: SystemTime,
 }
 
 impl Progress {
-    fn new() -> Self {
+    fn new(fault: Option<Kind>) -> Self {
         let now = SystemTime::now();
-        Self { status: Status::CreatePending, details: None, created: now, updated: now }
+        let unknown = match &fault {
+            Some(Kind::UnknownStatus { status, .. }) => Some(status.clone()),
+            _ => None,
+        };
+        Self { status: Status::CreatePending, fault, unknown, details: None, created: now, updated: now }
+    }
+
+    /// From now on its status is told.
+    pub(crate) fn become_known(&mut self) {
+        self.unknown = None;
+        self.updated = SystemTime::now();
     }
 
     pub(crate) fn set(&mut self, status: Status) {
@@ -66,12 +84,16 @@ impl Progress {
     }
 
     pub(crate) fn fail(&mut self, details: StatusDetails) {
-        self.details = Some(details);
+        self.details = Some(details).filter(|details| details.status_code.is_some() || details.message.is_some());
         self.set(Status::CreateFailed);
     }
 
+    fn told_status(&self) -> Value {
+        self.unknown.as_ref().map_or_else(|| json!(self.status), |unknown| json!(unknown))
+    }
+
     fn tell(&self, document: &mut Value) {
-        document["status"] = json!(self.status);
+        document["status"] = self.told_status();
         document["createTime"] = timestamp(self.created).into();
         document["updateTime"] = timestamp(self.updated).into();
     }
@@ -105,6 +127,18 @@ impl GenerationJob {
         without_nulls(document)
     }
 
+    /// As an entry of the list of what was started.
+    fn record(&self, is_gone: bool) -> Value {
+        without_nulls(json!({
+            "name": self.request.name,
+            "arn": self.arn,
+            "status": if is_gone { "DELETED".into() } else { self.progress.told_status() },
+            "createTime": timestamp(self.progress.created),
+            "tags": self.request.tags,
+            "fault": self.progress.fault.as_ref().map(Kind::name),
+        }))
+    }
+
     /// All of it, with metrics where the model shares them.
     pub(crate) fn document(&self, share_metrics: bool) -> Value {
         let mut document = self.summary();
@@ -128,6 +162,18 @@ pub(crate) struct ExportJob {
 }
 
 impl ExportJob {
+    /// As an entry of the list of what was started.
+    fn record(&self) -> Value {
+        without_nulls(json!({
+            "name": self.request.name,
+            "audienceGenerationJobArn": self.request.job,
+            "audienceSize": self.request.size,
+            "status": self.progress.told_status(),
+            "createTime": timestamp(self.progress.created),
+            "fault": self.progress.fault.as_ref().map(Kind::name),
+        }))
+    }
+
     /// As an entry of a list; there is no other way to look at it.
     pub(crate) fn summary(&self) -> Value {
         let mut document = json!({
@@ -148,6 +194,8 @@ impl ExportJob {
 pub(crate) struct Jobs {
     pub(crate) generations: BTreeMap<u64, GenerationJob>,
     pub(crate) exports: BTreeMap<u64, ExportJob>,
+    /// Generation jobs that were deleted, for the list of what was started.
+    gone: BTreeMap<u64, GenerationJob>,
     last: u64,
 }
 
@@ -159,20 +207,45 @@ impl Jobs {
         arn: AudienceGenerationJobArn,
         account: &str,
         from_query: bool,
+        fault: Option<Kind>,
     ) -> u64 {
         self.last += 1;
         let query = from_query.then(unique_id);
-        let progress = Progress::new();
+        let progress = Progress::new(fault);
         let account = account.to_owned();
         let job = GenerationJob { arn, request, model, progress, audience: None, account, query };
         self.generations.insert(self.last, job);
         self.last
     }
 
-    pub(crate) fn add_export(&mut self, request: StartExport) -> u64 {
+    pub(crate) fn add_export(&mut self, request: StartExport, fault: Option<Kind>) -> u64 {
         self.last += 1;
-        self.exports.insert(self.last, ExportJob { request, progress: Progress::new(), output: None });
+        self.exports.insert(self.last, ExportJob { request, progress: Progress::new(fault), output: None });
         self.last
+    }
+
+    /// Where the job of that number stands, whatever it makes.
+    pub(crate) fn progress(&mut self, number: u64) -> Option<&mut Progress> {
+        let generation = self.generations.get_mut(&number).map(|job| &mut job.progress);
+        generation.or_else(|| self.exports.get_mut(&number).map(|job| &mut job.progress))
+    }
+
+    /// The generation job is deleted.
+    pub(crate) fn remove_generation(&mut self, number: u64) {
+        if let Some(job) = self.generations.remove(&number) {
+            self.gone.insert(number, GenerationJob { audience: None, ..job });
+        }
+    }
+
+    /// Every job that was ever started, in that order.
+    pub(crate) fn started(&self) -> Value {
+        let there = self.generations.iter().map(|(number, job)| (number, job.record(false)));
+        let gone = self.gone.iter().map(|(number, job)| (number, job.record(true)));
+        let generations: BTreeMap<_, _> = there.chain(gone).collect();
+        json!({
+            "generationJobs": generations.into_values().collect::<Vec<_>>(),
+            "exportJobs": self.exports.values().map(ExportJob::record).collect::<Vec<_>>(),
+        })
     }
 
     /// The number and the job of that ARN.

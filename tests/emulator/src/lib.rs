@@ -15,6 +15,7 @@
 //! | `service`, `jobs` | the operations, the jobs and their work |
 //! | [`seed`], [`training`], [`audience`] | who is known, who did what, and who is alike |
 //! | `storage` | S3 |
+//! | [`faults`], `strikes` | what goes wrong on purpose, and when |
 //! | [`calls`] | what the service was asked, for tests |
 //! | [`sample`], `dice` | the generator of `tests/data`, and what it draws from |
 
@@ -27,6 +28,7 @@ pub mod audience;
 pub mod calls;
 pub mod config;
 mod dice;
+pub mod faults;
 mod http;
 mod jobs;
 pub mod operation;
@@ -36,6 +38,7 @@ pub mod sample;
 pub mod seed;
 mod service;
 mod storage;
+mod strikes;
 pub mod training;
 pub mod wire;
 
@@ -58,6 +61,11 @@ impl Emulator {
     /// # Errors
     /// Where the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let service = Arc::clone(&self.0);
+        let stop = async move {
+            stop.await;
+            service.stop();
+        };
         axum::serve(listener, http::router(self.0)).with_graceful_shutdown(stop).await
     }
 }

@@ -9,9 +9,11 @@ use crate::service::{Outcome, Query};
 
 /// One page of a list, whose entries come with their growing numbers.
 ///
+/// A page has no more than `at_most` entries, whatever is asked.
+///
 /// The token holds the last entry's number, not a place: what is deleted in between shifts nothing.
-pub(crate) fn page(list: &str, query: &Query, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
-    let most = query.get("maxResults").map_or(Ok(100), |text| max_results(text))?;
+pub(crate) fn page(list: &str, query: &Query, at_most: usize, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
+    let most = query.get("maxResults").map_or(Ok(100), |text| max_results(text))?.min(at_most);
     let after = match query.get("nextToken") {
         Some(token) => number_of(token, list).ok_or_else(|| violation("nextToken", "is not a token of this list"))?,
         None => 0,
@@ -71,7 +73,7 @@ mod tests {
         let mut seen = Vec::new();
         for _ in 0..4 {
             let entries = (1..=7).map(|number| (number * 10, json!(number)));
-            let answer = page("jobs", &query, entries).unwrap().unwrap();
+            let answer = page("jobs", &query, 100, entries).unwrap().unwrap();
             seen.extend(answer["jobs"].as_array().unwrap().iter().map(|entry| entry.as_u64().unwrap()));
             let Some(token) = answer["nextToken"].as_str() else { break };
             query.insert("nextToken".to_owned(), token.to_owned());
@@ -83,6 +85,6 @@ mod tests {
     fn a_list_that_fits_has_no_token() {
         let query = Query::from([("maxResults".to_owned(), "2".to_owned())]);
         let entries = (1..=2).map(|number| (number, json!(number)));
-        assert!(page("jobs", &query, entries).unwrap().unwrap().get("nextToken").is_none());
+        assert!(page("jobs", &query, 100, entries).unwrap().unwrap().get("nextToken").is_none());
     }
 }

@@ -8,16 +8,20 @@ use lookalike::audience_size::AudienceSize;
 use lookalike::request::SeedSource;
 use lookalike::values::{AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, S3Uri};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::audience::{Audience, users_of};
 use crate::calls::Calls;
 use crate::config::{Config, ModelConfig, SharedMetrics};
+use crate::faults::{Fault, Kind};
 use crate::jobs::{GenerationJob, Jobs, Status, StatusDetails, unique_id};
+use crate::operation::Operation;
 use crate::page::page;
 use crate::request::{StartExport, StartGeneration, parameter, violation};
 use crate::seed;
 use crate::storage::Storage;
+use crate::strikes::Strikes;
 use crate::training::Training;
 use crate::wire::{ErrorKind, ServiceError, timestamp};
 
@@ -34,7 +38,31 @@ pub(crate) struct Service {
     storage: Storage,
     jobs: Mutex<Jobs>,
     pub(crate) calls: Calls,
+    pub(crate) strikes: Strikes,
+    /// Whether the emulator is told to end.
+    stopping: watch::Sender<bool>,
     started: SystemTime,
+}
+
+/// An entry of a list, or the one job that is asked for.
+struct Entry {
+    number: u64,
+    name: String,
+    created: SystemTime,
+    document: Value,
+}
+
+impl Entry {
+    /// Whether a fault would change how it is told.
+    fn is_changed_by(&self, fault: &Fault) -> bool {
+        let changed = match &fault.fault {
+            Kind::HiddenOutputLocation {} => self.document.get("outputLocation").is_some(),
+            Kind::HiddenMetrics {} => self.document.get("metrics").is_some(),
+            Kind::ListDelay { seconds: delay } => self.created.elapsed().unwrap_or_default() < seconds(*delay),
+            _ => false,
+        };
+        changed && fault.names(Some(&self.name))
+    }
 }
 
 struct Model {
@@ -62,12 +90,63 @@ impl Service {
             read.insert(place.clone(), Arc::clone(&training));
             models.push(Model { config: model.clone(), sizes: model.sizes()?, training });
         }
-        let (jobs, calls) = (Mutex::default(), Calls::default());
-        Ok(Self { config, models, storage, jobs, calls, started: SystemTime::now() })
+        Ok(Self {
+            models,
+            storage,
+            jobs: Mutex::default(),
+            calls: Calls::default(),
+            strikes: Strikes::new(config.fault_plan()),
+            stopping: watch::Sender::new(false),
+            started: SystemTime::now(),
+            config,
+        })
     }
 
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets no slow answer hold up the end.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Takes that long, unless the emulator ends.
+    pub(crate) async fn dawdle(&self, time: f64) {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            () = sleep(seconds(time)) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    /// Every job that was ever started.
+    pub(crate) fn started_jobs(&self) -> Value {
+        self.jobs().started()
+    }
+
+    /// The entries as the faults let them be seen, and how many of them a page may have.
+    fn seen(&self, operation: Operation, mut entries: Vec<Entry>) -> (usize, impl Iterator<Item = (u64, Value)>) {
+        let mut at_most = 100;
+        let changes = |fault: &Fault| match fault.fault {
+            Kind::PageSize { entries: most } => entries.len() > most,
+            _ => entries.iter().any(|entry| entry.is_changed_by(fault)),
+        };
+        for fault in self.strikes.of_view(operation, changes) {
+            match fault.fault {
+                Kind::PageSize { entries } => at_most = at_most.min(entries),
+                Kind::ListDelay { .. } => entries.retain(|entry| !entry.is_changed_by(&fault)),
+                _ => {
+                    for entry in entries.iter_mut().filter(|entry| entry.is_changed_by(&fault)) {
+                        let hidden = if fault.fault == (Kind::HiddenMetrics {}) { "metrics" } else { "outputLocation" };
+                        if let Some(members) = entry.document.as_object_mut() {
+                            members.remove(hidden);
+                        }
+                    }
+                }
+            }
+        }
+        (at_most, entries.into_iter().map(|entry| (entry.number, entry.document)))
     }
 
     /// The name of the job of that ARN, for the list of calls.
@@ -101,7 +180,8 @@ impl Service {
             in_flight,
         )?;
         let from_query = matches!(request.seed.source, SeedSource::SqlParameters(_));
-        let number = jobs.add_generation(request, model, arn.clone(), account, from_query);
+        let fault = self.strikes.of_job(Operation::StartAudienceGenerationJob, &request.name.to_string());
+        let number = jobs.add_generation(request, model, arn.clone(), account, from_query, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).generate(number));
         Ok(Some(json!({ "audienceGenerationJobArn": arn })))
@@ -110,9 +190,12 @@ impl Service {
     pub(crate) fn get_generation(&self, arn: &str) -> Outcome {
         let arn = parameter("audienceGenerationJobArn", arn)?;
         let jobs = self.jobs();
-        let (_, job) = found(&jobs, &arn)?;
+        let (number, job) = found(&jobs, &arn)?;
         let share_metrics = self.models[job.model].config.shared_audience_metrics == [SharedMetrics::All];
-        Ok(Some(job.document(share_metrics)))
+        let (name, created) = (job.request.name.to_string(), job.progress.created);
+        let entry = Entry { number, name, created, document: job.document(share_metrics) };
+        let (_, mut seen) = self.seen(Operation::GetAudienceGenerationJob, vec![entry]);
+        Ok(seen.next().map(|(_, document)| document))
     }
 
     pub(crate) fn list_generations(&self, query: &Query) -> Outcome {
@@ -123,7 +206,12 @@ impl Service {
             model.as_ref().is_none_or(|model| *model == job.request.model)
                 && (collaboration.is_none() || collaboration == job.request.collaboration)
         });
-        page("audienceGenerationJobs", query, matching.map(|(number, job)| (*number, job.summary())))
+        let entries = matching.map(|(number, job)| {
+            let (name, created) = (job.request.name.to_string(), job.progress.created);
+            Entry { number: *number, name, created, document: job.summary() }
+        });
+        let (at_most, seen) = self.seen(Operation::ListAudienceGenerationJobs, entries.collect());
+        page("audienceGenerationJobs", query, at_most, seen)
     }
 
     pub(crate) fn delete_generation(self: &Arc<Self>, arn: &str) -> Outcome {
@@ -157,7 +245,8 @@ impl Service {
         }
         let in_flight = jobs.exports.values().filter(|job| job.progress.status.in_flight()).count();
         check_quota("Pending and in-progress audience export jobs", self.config.max_export_jobs_in_flight, in_flight)?;
-        let number = jobs.add_export(request);
+        let fault = self.strikes.of_job(Operation::StartAudienceExportJob, &request.name.to_string());
+        let number = jobs.add_export(request, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).export(number, generation));
         Ok(None)
@@ -168,7 +257,12 @@ impl Service {
         let jobs = self.jobs();
         let matching =
             jobs.exports.iter().filter(|(_, job)| generation.as_ref().is_none_or(|arn| *arn == job.request.job));
-        page("audienceExportJobs", query, matching.map(|(number, job)| (*number, job.summary())))
+        let entries = matching.map(|(number, job)| {
+            let (name, created) = (job.request.name.to_string(), job.progress.created);
+            Entry { number: *number, name, created, document: job.summary() }
+        });
+        let (at_most, seen) = self.seen(Operation::ListAudienceExportJobs, entries.collect());
+        page("audienceExportJobs", query, at_most, seen)
     }
 
     pub(crate) fn get_model(&self, arn: &str) -> Outcome {
@@ -186,7 +280,12 @@ impl Service {
 
     pub(crate) fn list_models(&self, query: &Query) -> Outcome {
         let own = self.models.iter().zip(1..).filter(|(model, _)| !self.is_foreign(&model.config));
-        page("configuredAudienceModels", query, own.map(|(model, number)| (number, self.model_summary(&model.config))))
+        let entries = own.map(|(Model { config, .. }, number)| {
+            let document = self.model_summary(config);
+            Entry { number, name: config.name.clone(), created: self.started, document }
+        });
+        let (at_most, seen) = self.seen(Operation::ListConfiguredAudienceModels, entries.collect());
+        page("configuredAudienceModels", query, at_most, seen)
     }
 
     fn model_summary(&self, model: &ModelConfig) -> Value {
@@ -221,18 +320,40 @@ impl Service {
         model.account() != self.config.account()
     }
 
-    /// The life of a generation job: a fifth of its time it is pending, then it works, and at its time it ends.
-    async fn generate(self: Arc<Self>, number: u64) {
-        let time = seconds(self.config.generation_seconds);
+    /// The beginning of a job's life: a fifth of its time it is pending, then it is in progress. Says when it ends, and
+    /// how where a fault says so; nothing where a fault lets it go no further.
+    async fn begin(&self, number: u64, time: Duration) -> Option<(Instant, Result<(), StatusDetails>)> {
+        let fault = self.jobs().progress(number)?.fault.clone();
+        if let Some(Kind::UnknownStatus { seconds: unknown, .. }) = fault {
+            sleep(seconds(unknown?)).await;
+            self.jobs().progress(number)?.become_known();
+        }
         let end = Instant::now() + time;
         sleep(time / 5).await;
-        let Some((source, model)) = self.jobs().generations.get_mut(&number).map(|job| {
-            job.progress.set(Status::CreateInProgress);
-            (job.request.seed.source.clone(), job.model)
-        }) else {
-            return;
+        self.jobs().progress(number)?.set(Status::CreateInProgress);
+        match fault {
+            Some(Kind::Stuck {}) => None,
+            Some(Kind::DeletedMidway {}) => {
+                sleep_until(end - time / 2).await;
+                self.jobs().remove_generation(number);
+                None
+            }
+            Some(Kind::Fails { status_code, message }) => {
+                Some((end, Err(StatusDetails { status_code: status_code.map(Into::into), message })))
+            }
+            _ => Some((end, Ok(()))),
+        }
+    }
+
+    /// The life of a generation job: after its beginning it works, and at its time it ends.
+    async fn generate(self: Arc<Self>, number: u64) {
+        let Some((end, begun)) = self.begin(number, seconds(self.config.generation_seconds)).await else { return };
+        let job = self.jobs().generations.get(&number).map(|job| (job.request.seed.source.clone(), job.model));
+        let Some((source, model)) = job else { return };
+        let audience = match begun {
+            Ok(()) => self.audience(&source, &self.models[model]).await,
+            Err(details) => Err(details),
         };
-        let audience = self.audience(&source, &self.models[model]).await;
         sleep_until(end).await;
         if let Some(job) = self.jobs().generations.get_mut(&number) {
             match audience {
@@ -282,21 +403,17 @@ impl Service {
             job.progress.set(Status::DeleteInProgress);
         }
         sleep(half).await;
-        self.jobs().generations.remove(&number);
+        self.jobs().remove_generation(number);
     }
 
     /// The life of an export job, as that of a generation job.
     async fn export(self: Arc<Self>, number: u64, generation: u64) {
-        let time = seconds(self.config.export_seconds);
-        let end = Instant::now() + time;
-        sleep(time / 5).await;
-        let Some(request) = self.jobs().exports.get_mut(&number).map(|job| {
-            job.progress.set(Status::CreateInProgress);
-            job.request.clone()
-        }) else {
-            return;
+        let Some((end, begun)) = self.begin(number, seconds(self.config.export_seconds)).await else { return };
+        let Some(request) = self.jobs().exports.get(&number).map(|job| job.request.clone()) else { return };
+        let written = match begun {
+            Ok(()) => self.write_export(&request, generation).await,
+            Err(details) => Err(details),
         };
-        let written = self.write_export(&request, generation).await;
         sleep_until(end).await;
         if let Some(job) = self.jobs().exports.get_mut(&number) {
             match written {

@@ -6,6 +6,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -20,7 +22,7 @@ pub struct ServiceError {
     pub message: String,
 }
 
-/// The errors of the service model.
+/// The errors of the service model, and one that stands before it. By its name in JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ErrorKind {
     /// 400
@@ -44,6 +46,8 @@ pub enum ErrorKind {
     Throttling,
     /// 500
     InternalServer,
+    /// 503, which a load balancer answers for a service that it cannot reach.
+    ServiceUnavailable,
 }
 
 impl ErrorKind {
@@ -59,6 +63,7 @@ impl ErrorKind {
             Self::Conflict => "ConflictException",
             Self::Throttling => "ThrottlingException",
             Self::InternalServer => "InternalServerException",
+            Self::ServiceUnavailable => "ServiceUnavailableException",
         }
     }
 
@@ -73,7 +78,33 @@ impl ErrorKind {
             Self::Conflict => StatusCode::CONFLICT,
             Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let kinds = [
+            Self::Validation,
+            Self::ServiceQuotaExceeded { name: "Pending and in-progress jobs", value: 10 },
+            Self::AccessDenied,
+            Self::ResourceNotFound,
+            Self::Conflict,
+            Self::Throttling,
+            Self::InternalServer,
+            Self::ServiceUnavailable,
+        ];
+        let known = kinds.each_ref().map(Self::name).join(", ");
+        let kind = kinds.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| D::Error::custom(format!("{name} is none of the errors {known}")))
+    }
+}
+
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -152,6 +183,7 @@ mod tests {
             (ErrorKind::Conflict, 409),
             (ErrorKind::Throttling, 429),
             (ErrorKind::InternalServer, 500),
+            (ErrorKind::ServiceUnavailable, 503),
         ];
         for (kind, code) in codes {
             let error = Err(ServiceError::new(kind.clone(), "no"));

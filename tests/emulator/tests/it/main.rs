@@ -5,6 +5,7 @@
 mod audiences;
 mod binary;
 mod fake_s3;
+mod faults;
 mod life;
 mod lists;
 mod refusals;

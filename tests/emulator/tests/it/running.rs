@@ -206,6 +206,23 @@ impl Running {
         }
     }
 
+    /// Puts these faults in the place of all others.
+    pub(crate) async fn arm(&self, faults: Value) {
+        let answer = self.by_hand("PUT", "/_emulator/faults", &json!({ "faults": faults }).to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// How often each fault struck.
+    pub(crate) async fn struck(&self) -> Vec<u64> {
+        let standing: Value = serde_json::from_str(&self.by_hand("GET", "/_emulator/faults", "").await.body).unwrap();
+        standing["faults"].as_array().unwrap().iter().map(|fault| fault["struck"].as_u64().unwrap()).collect()
+    }
+
+    /// Every job that was ever started.
+    pub(crate) async fn started(&self) -> Value {
+        serde_json::from_str(&self.by_hand("GET", "/_emulator/jobs", "").await.body).unwrap()
+    }
+
     /// The calls so far.
     pub(crate) async fn calls(&self) -> Vec<Value> {
         serde_json::from_str(&self.by_hand("GET", "/_emulator/calls", "").await.body).unwrap()
