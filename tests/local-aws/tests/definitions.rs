@@ -32,6 +32,9 @@ fn machines() -> Vec<(String, Map<String, Value>)> {
     for file in fs::read_dir(root().join("statemachine")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.ends_with(".asl.json") {
+            continue;
+        }
         let definition: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         collect(name, &definition, &mut machines);
     }

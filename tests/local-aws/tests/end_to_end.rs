@@ -189,6 +189,49 @@ async fn a_repeated_event_starts_nothing_and_a_new_upload_to_the_key_is_a_new_ru
     }
 }
 
+/// S3's event for an upload, as EventBridge delivers it.
+fn object_created(bucket: &str, key: &str, sequencer: &str) -> Value {
+    json!({
+        "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": "000000000000",
+        "time": "2026-11-22T16:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": {"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "sequencer": sequencer}},
+    })
+}
+
+#[tokio::test]
+async fn deliveries_at_the_same_time_and_out_of_order_start_one_execution_for_each_upload() {
+    let aws = aws().await;
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let key = "seeds/never-uploaded/concurrent.jsonl";
+    let events: Vec<Value> = ["002", "001", "003"].map(|sequencer| object_created(bucket, key, sequencer)).into();
+    let deliveries = events.iter().cycle().take(15).map(|event| aws.invoke("ReceiveUploadFunction", event));
+    let answers = futures_util::future::join_all(deliveries).await;
+    let answers: HashSet<String> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().payload["executionArn"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(answers.len(), 3);
+    assert_eq!(aws.executions_of_upload(key).await.unwrap().len(), 3);
+    for arn in answers {
+        let run = aws.wait_for_execution(&arn, BOUND).await.unwrap();
+        assert_eq!(run.error.as_deref(), Some("NotFound"), "{:?}", run.cause);
+    }
+}
+
+#[tokio::test]
+async fn any_key_that_s3_takes_is_a_run() {
+    let aws = aws().await;
+    let long = format!("seeds/{}", "é".repeat(509));
+    assert_eq!(long.len(), 1024);
+    for key in ["seeds/a b/50% +1&=?#.jsonl", "seeds/日本語 🏃.jsonl", "seeds/%2e%2e/x", &long] {
+        aws.upload(key, data("seed-too-small.jsonl"), &[]).await.unwrap();
+        let run = run_of_upload(aws, key).await;
+        assert_eq!(run.error.as_deref(), Some("InvalidSeed"), "{key}: {:?}", run.cause);
+        let cause: Value = serde_json::from_str(&run.cause.unwrap()).unwrap();
+        assert!(cause["errorMessage"].as_str().unwrap().contains(key), "{cause}");
+    }
+}
+
 #[tokio::test]
 async fn a_request_file_is_followed_to_the_letter_and_its_audience_can_be_exported_again() {
     let aws = aws().await;
