@@ -112,6 +112,8 @@ pub struct Look<'a> {
     pub job: &'a str,
     /// When this run started it; none where it was there before.
     pub start_time: Option<Moment>,
+    /// Whether this run has seen it before.
+    pub was_there: bool,
     /// When the run gives up.
     pub deadline: Deadline,
     /// The least and the most wait.
@@ -146,16 +148,20 @@ impl Look<'_> {
 
     /// What the workflow does about a job that is not there.
     ///
-    /// Errors as `NotFound` where this run did not start it.
+    /// Errors as `NotFound` where this run neither started it nor saw it.
     pub fn judge_missing(&self) -> Result<JobStatus, Error> {
-        let Some(start_time) = self.start_time else {
-            let message = format!("There is no {} {}. Check the ARN and its Region.", self.kind.noun(), self.job);
-            return Err(Error::new(ErrorName::NotFound, message));
-        };
-        let seen = Seen { status: "NOT_FOUND".into(), create_time: Some(start_time), ..Seen::default() };
-        // An export cannot be deleted, so one that is not listed is only late.
-        if self.kind == JobKind::Export || self.now.seconds_since(start_time) < UNLISTED_SECONDS {
-            return Ok(self.wait(seen));
+        let seen = Seen { status: "NOT_FOUND".into(), create_time: self.start_time, ..Seen::default() };
+        match self.start_time {
+            // An export cannot be deleted, so one that is not listed is only late.
+            Some(_) if self.kind == JobKind::Export => return Ok(self.wait(seen)),
+            Some(start) if !self.was_there && self.now.seconds_since(start) < UNLISTED_SECONDS => {
+                return Ok(self.wait(seen));
+            }
+            None if !self.was_there => {
+                let message = format!("There is no {} {}. Check the ARN and its Region.", self.kind.noun(), self.job);
+                return Err(Error::new(ErrorName::NotFound, message));
+            }
+            _ => {}
         }
         let cause = format!("The {} {} is gone: it was deleted. Start the run again.", self.kind.noun(), self.job);
         Ok(ended(ErrorName::JobDeleted, cause, seen))
@@ -225,6 +231,7 @@ mod tests {
             kind,
             job: "run",
             start_time: Some(moment("16:00:00")),
+            was_there: false,
             deadline: Deadline::new(moment("16:00:00"), 7200),
             poll: PollBounds::new(15, 900).unwrap(),
             now: moment("16:30:00"),
@@ -301,5 +308,9 @@ mod tests {
         assert_eq!(at(JobKind::Export, "18:00:00").phase, Phase::Expired);
         let foreign = Look { start_time: None, ..look(JobKind::Generation) };
         assert_eq!(foreign.judge_missing().unwrap_err().name, ErrorName::NotFound);
+        for was_there in [Look { now: moment("16:00:01"), ..look(JobKind::Generation) }, foreign] {
+            let gone = Look { was_there: true, ..was_there }.judge_missing().unwrap();
+            assert_eq!(gone.error, Some(ErrorName::JobDeleted));
+        }
     }
 }

@@ -36,6 +36,9 @@ struct Event {
     export_name: Option<JobName>,
     /// When this run started the job; none where it was there before.
     start_time: Option<Moment>,
+    /// Of an audience: whether an earlier look has seen it.
+    #[serde(default)]
+    was_there: bool,
     deadline: Deadline,
     execution: Execution,
     /// Of an audience: which sizes to export when it is ready.
@@ -51,6 +54,7 @@ async fn check(event: Value, ml: &Client, poll: PollBounds) -> Result<JobStatus,
         kind,
         job,
         start_time: event.start_time,
+        was_there: event.was_there,
         deadline: event.deadline,
         poll,
         now: SystemTime::now().into(),

@@ -124,6 +124,8 @@ async fn an_audience_that_is_gone_is_told_as_deleted_but_not_at_once() {
     assert_eq!(gone(json!({})).await.unwrap().phase, Phase::Running);
     let deleted = gone(json!({"startTime": "2026-01-01T00:00:00Z"})).await.unwrap();
     assert_eq!((deleted.phase, deleted.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
+    let seen_before = gone(json!({"wasThere": true})).await.unwrap();
+    assert_eq!(seen_before.error, Some(ErrorName::JobDeleted));
     let foreign = gone(json!({"startTime": null})).await.unwrap_err();
     assert_eq!(foreign.name, ErrorName::NotFound);
 }

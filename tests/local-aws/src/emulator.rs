@@ -95,7 +95,12 @@ impl Emulator {
 
     /// The calls that it has received, in order.
     pub(crate) async fn calls(&self) -> Result<Vec<ReceivedCall>> {
-        let url = format!("{}/_emulator/calls", self.endpoint);
+        self.tell("calls").await
+    }
+
+    /// What it tells of itself under `/_emulator/`.
+    pub(crate) async fn tell<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T> {
+        let url = format!("{}/_emulator/{what}", self.endpoint);
         let body = http::get(&url).await.ok_or_else(|| Error::new(format!("GET {url}: no answer")))?;
         serde_json::from_slice(&body).map_err(|e| Error::new(format!("GET {url}: {e}")))
     }

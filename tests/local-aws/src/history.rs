@@ -77,14 +77,20 @@ pub(crate) async fn describe(sfn: &Client, arn: &str) -> Result<Execution> {
     Ok(Execution::new(&described))
 }
 
+/// A state machine's executions, the newest first, and whether each has ended.
+pub(crate) async fn list_ended(sfn: &Client, state_machine: &str) -> Result<Vec<(String, bool)>> {
+    let mut pages = sfn.list_executions().state_machine_arn(state_machine).into_paginator().items().send();
+    let mut executions = Vec::new();
+    while let Some(item) = pages.next().await {
+        let item = item.map_err(|e| Error::call("ListExecutions", e))?;
+        executions.push((item.execution_arn, item.status != ExecutionStatus::Running));
+    }
+    Ok(executions)
+}
+
 /// A state machine's executions, the newest first.
 pub(crate) async fn list(sfn: &Client, state_machine: &str) -> Result<Vec<String>> {
-    let mut pages = sfn.list_executions().state_machine_arn(state_machine).into_paginator().items().send();
-    let mut arns = Vec::new();
-    while let Some(item) = pages.next().await {
-        arns.push(item.map_err(|e| Error::call("ListExecutions", e))?.execution_arn);
-    }
-    Ok(arns)
+    Ok(list_ended(sfn, state_machine).await?.into_iter().map(|(arn, _)| arn).collect())
 }
 
 /// The executions that uploads of this key started, the newest first.

@@ -14,8 +14,10 @@
 //! | `process.rs` | child processes that cannot outlive us |
 //! | `run.rs`, `workspace.rs` | the folders |
 //! | `http.rs`, `error.rs`, `progress.rs` | requests, failures, and telling how far things are |
-//! | `bin/demo.rs` | `cargo demo` |
+//! | `chaos.rs` | many uploads under random faults, and what must be true after them |
+//! | `bin/demo/`, `bin/chaos.rs` | `cargo demo`, `cargo chaos` |
 
+pub mod chaos;
 mod emulator;
 mod error;
 mod history;
@@ -231,6 +233,16 @@ impl LocalAws {
     /// The calls that the ML services received, in order.
     pub async fn calls(&self) -> Result<Vec<ReceivedCall>> {
         self.emulator.calls().await
+    }
+
+    /// What the ML services have truly started, and the faults that struck: `/_emulator/jobs`, `/_emulator/faults`.
+    pub async fn emulator(&self, what: &str) -> Result<Value> {
+        self.emulator.tell(what).await
+    }
+
+    /// The executions of the audience workflow, the newest first, and whether each has ended.
+    pub async fn executions(&self) -> Result<Vec<(String, bool)>> {
+        history::list_ended(&self.sfn(), self.output("AudienceStateMachineArn")?).await
     }
 
     /// The executions of the audience workflow that uploads of this key started, the newest first.

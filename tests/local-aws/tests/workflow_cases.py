@@ -109,6 +109,7 @@ def a_seed_becomes_an_exported_audience(definition):
     look = called(payloads, "CheckGeneration")[0]
     assert look["audienceGenerationJobArn"] == ARN and look["export"] == "all" and look["modelSizes"] == SIZES
     assert look["startTime"] is not None
+    assert [look["wasThere"] for look in called(payloads, "CheckGeneration")] == [False, True, True]
     export = called(payloads, "StartExport")[0]
     assert export["audienceSize"] == SIZES[0] and export["name"] == "spring"
 
