@@ -1,6 +1,6 @@
 //! Many uploads, repeated events and random faults; and what must be true after them, whatever happened: one execution
-//! for each upload, at most one job for each run and one export for each of its sizes, every run ended, and every bad
-//! end with an error of ours.
+//! for each upload, at most one job for each run (that nobody deleted) and one export for each of its sizes, every run
+//! ended, and every bad end with an error of ours.
 //!
 //! Uploads, repetitions and faults are drawn from a seed, each fault by the job and the call that it strikes, so a case
 //! can be played again.
@@ -63,14 +63,17 @@ impl Plan {
         faults.push(json!({"fault": {"kind": "pageSize", "entries": 7}}));
         // Less than the five seconds that a retry leaves a list, at a fiftieth of the time.
         faults.push(json!({"fault": {"kind": "listDelay", "seconds": 0.05}}));
+        // A job that is stuck takes up a place for ever.
+        let quota = 8 + self.runs / 25;
         let emulator = json!({
-            "generationSeconds": 1, "exportSeconds": 0.5, "maxGenerationJobsInFlight": 8, "maxExportJobsInFlight": 8,
+            "generationSeconds": 1, "exportSeconds": 0.5,
+            "maxGenerationJobsInFlight": quota, "maxExportJobsInFlight": quota,
             "faults": faults, "faultSeed": self.seed,
         });
         Options { wait_scale: 0.02, emulator, ..Options::default() }
             .parameter("PollMinSeconds", "25")
             .parameter("PollMaxSeconds", "25")
-            .parameter("DeadlineSeconds", "90")
+            .parameter("DeadlineSeconds", "45")
     }
 
     /// What lies under the key of an upload: mostly a good seed, and how it is to be exported.
@@ -101,6 +104,7 @@ pub struct Outcome {
     succeeded: usize,
     failed: BTreeMap<String, usize>,
     generations: usize,
+    again: usize,
     exports: usize,
     struck: BTreeMap<String, u64>,
     /// Everything that must be true and is not.
@@ -149,7 +153,9 @@ pub async fn run(aws: &LocalAws, plan: Plan, mut tell: impl FnMut(&str)) -> Resu
         let room = MOST_RUNNING.saturating_sub(uploaded.saturating_sub(ended)).min(plan.runs - uploaded);
         for number in uploaded..uploaded + room {
             let (seed, export) = plan.upload(number, &seeds);
-            aws.upload(&key(number), seed, &[("export", export)]).await?;
+            // Faults are drawn by the job's name: a name of our own makes a case the same each time.
+            let name = format!("chaos-{number:04}");
+            aws.upload(&key(number), seed, &[("export", export), ("name", &name)]).await?;
         }
         uploaded += room;
         tokio::time::sleep(POLL).await;
@@ -220,18 +226,23 @@ fn judge(
         }
     }
 
-    let mut of_run: BTreeMap<String, usize> = BTreeMap::new();
-    for job in &generations {
-        *of_run.entry(job["tags"]["lookalike:run"].to_string()).or_default() += 1;
+    // A job that is deleted before a lost answer was looked for cannot be told from one that was never started.
+    let (deleted, standing): (Vec<&Value>, Vec<&Value>) =
+        generations.iter().partition(|job| job["status"] == "DELETED");
+    let mut of_run: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for job in standing {
+        of_run.entry(job["tags"]["lookalike:run"].to_string()).or_default().push(job);
     }
-    let mut of_size: BTreeMap<String, usize> = BTreeMap::new();
+    let mut of_size: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for export in &exports {
         let size = format!("{} {}", export["audienceGenerationJobArn"], export["audienceSize"]);
-        *of_size.entry(size).or_default() += 1;
+        of_size.entry(size).or_default().push(export);
     }
-    for (what, counts) in [("run", &of_run), ("size", &of_size)] {
-        let doubled = counts.iter().filter(|(_, count)| **count != 1);
-        broken.extend(doubled.map(|(of, count)| format!("{count} jobs for the {what} {of}")));
+    let again = deleted.iter().filter(|job| of_run.contains_key(&job["tags"]["lookalike:run"].to_string())).count();
+    for (of, jobs) in of_run.iter().chain(&of_size) {
+        if jobs.len() != 1 {
+            broken.push(format!("{} jobs for {of}: {}", jobs.len(), json!(jobs)));
+        }
     }
     let runs: BTreeSet<String> = executions.keys().map(|arn| json!(arn).to_string()).collect();
     broken.extend(of_run.keys().filter(|run| !runs.contains(*run)).map(|run| format!("a job of no run: {run}")));
@@ -250,6 +261,7 @@ fn judge(
         succeeded,
         failed,
         generations: generations.len(),
+        again,
         exports: exports.len(),
         struck,
         broken,
@@ -263,6 +275,7 @@ impl fmt::Display for Outcome {
         writeln!(f, "  {:>5}  events delivered again", self.repeated)?;
         writeln!(f, "  {:>5}  executions", self.executions)?;
         writeln!(f, "  {:>5}  generation jobs started", self.generations)?;
+        writeln!(f, "  {:>5}  of them after a deletion that came before a lost answer was looked for", self.again)?;
         writeln!(f, "  {:>5}  exports started", self.exports)?;
         writeln!(f, "  {:>5}  runs ended well", self.succeeded)?;
         for (error, count) in &self.failed {
