@@ -412,6 +412,13 @@ pub fn request_of_metadata(seed: &S3Uri, metadata: &BTreeMap<String, String>) ->
     let mut tags = serde_json::Map::new();
     for (key, value) in metadata {
         let key = key.to_ascii_lowercase();
+        let is_ours = METADATA.contains(&key.as_str()) || key.starts_with("tag-");
+        // RFC 2047: so S3 hands on what is not ASCII. The job must not bear it undecoded.
+        if is_ours && value.contains("=?") && value.contains("?=") {
+            let way_out = "has characters beyond ASCII, which S3 encodes (upload a request file instead)";
+            violations.add(&format!("metadata {key}"), way_out);
+            continue;
+        }
         if let Some(tag) = key.strip_prefix("tag-") {
             tags.insert(tag.to_owned(), Value::from(value.as_str()));
             continue;
@@ -652,10 +659,19 @@ mod tests {
             "description": "d", "export": "5pct", "tags": {"team": "growth"},
             "seedAudience": {"dataSource": {"s3Uri": "s3://b/seeds/a.jsonl"}}})
         );
-        let broken = request_of_metadata(&seed, &metadata(&[("exprot", "5pct"), ("include-seed-in-output", "1")]));
+        let broken = request_of_metadata(
+            &seed,
+            &metadata(&[
+                ("description", "=?UTF-8?Q?caf=C3=A9?="),
+                ("exprot", "5pct"),
+                ("include-seed-in-output", "1"),
+                ("s3cmd-attrs", "=?UTF-8?Q?=C3=A9?="),
+            ]),
+        );
         assert_eq!(
             broken.unwrap_err().entries(),
             [
+                "metadata description: has characters beyond ASCII, which S3 encodes (upload a request file instead)",
                 "metadata exprot: is not known (did you mean export?)",
                 "metadata include-seed-in-output: must be true or false",
             ]

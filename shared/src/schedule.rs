@@ -3,6 +3,12 @@
 //! So the end of a job is noticed within a tenth of the time that it took, and the number of looks grows with the
 //! logarithm of that time.
 
+use std::ops::RangeInclusive;
+
+/// How many seconds a run waits before it tries again to start a job that was over a quota: drawn anew each time, so
+/// that runs that wait together do not try together. The workflows hold this rule, and a test holds them to it.
+pub const QUOTA_WAIT_SECONDS: RangeInclusive<u32> = 60..=180;
+
 /// The bounds of the wait between two looks, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollBounds {

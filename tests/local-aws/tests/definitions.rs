@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lookalike::ErrorName;
+use lookalike::schedule::QUOTA_WAIT_SECONDS;
 use serde_json::{Map, Value};
 
 /// The errors of Lambda and Step Functions themselves that a workflow may match.
@@ -111,6 +112,24 @@ fn a_quota_is_waited_for_wherever_a_job_is_started() {
         let starts = state["Arguments"]["FunctionName"].as_str().is_some_and(|function| function.contains("{Start"));
         assert_eq!(matched(state, "Catch").contains(&"QuotaExceeded"), starts, "{name}");
     });
+}
+
+#[test]
+fn a_wait_for_a_quota_is_drawn_from_the_rule_and_never_goes_beyond_the_deadline() {
+    let (least, most) = (QUOTA_WAIT_SECONDS.start(), QUOTA_WAIT_SECONDS.end());
+    let rule = format!(
+        "{{% $max([1, $min([{least} + $floor($random() * {}), \
+        $ceil(($toMillis($run.deadline) - $toMillis($states.context.State.EnteredTime)) / 1000)])]) %}}",
+        most - least
+    );
+    let mut waits = 0;
+    for (machine, states) in machines() {
+        for (name, state) in states.iter().filter(|(name, _)| name.starts_with("WaitFor") && name.ends_with("Quota")) {
+            assert_eq!(state["Seconds"], rule, "{machine}/{name}");
+            waits += 1;
+        }
+    }
+    assert!(waits >= 2);
 }
 
 #[test]

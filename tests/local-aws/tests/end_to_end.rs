@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use local_aws::{Execution, Lines, LocalAws, Options, Tool, root};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -18,12 +21,24 @@ const TRAINING_USERS: usize = 20_000;
 /// No run of these tests comes near it.
 const BOUND: Duration = Duration::from_mins(2);
 
-/// One stack for all tests: each has an upload of its own.
+/// One stack for all tests: each has an upload of its own, and what fails on purpose has a name of its own.
 async fn aws() -> &'static LocalAws {
     static AWS: OnceCell<LocalAws> = OnceCell::const_new();
     let start = || async {
-        let options = Options { emulator: json!({"generationSeconds": 2, "exportSeconds": 1}), ..Options::default() };
-        let options = options.parameter("PollMinSeconds", "1").parameter("PollMaxSeconds", "2");
+        let fails = json!({"kind": "fails", "statusCode": "INTERNAL", "message": "An internal error."});
+        let emulator = json!({
+            "generationSeconds": 2, "exportSeconds": 1, "maxGenerationJobsInFlight": 3,
+            "faults": [
+                {"operation": "StartAudienceExportJob", "name": "partly-2pct", "fault": fails},
+                {"operation": "StartAudienceExportJob", "name": "partly-5pct",
+                    "fault": {"kind": "error", "error": "ValidationException", "message": "Not this one."}},
+                {"namePrefix": "hidden", "fault": {"kind": "hiddenMetrics"}},
+                {"namePrefix": "hidden", "fault": {"kind": "hiddenOutputLocation"}},
+                {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
+            ],
+        });
+        let options = Options { emulator, wait_scale: 0.05, ..Options::default() };
+        let options = options.parameter("PollMinSeconds", "20").parameter("PollMaxSeconds", "40");
         LocalAws::start(&options, &Lines).await.unwrap()
     };
     AWS.get_or_init(start).await
@@ -284,6 +299,130 @@ async fn a_name_that_is_taken_by_an_older_job_is_a_conflict_and_no_second_job() 
         assert_eq!(run.error.as_deref(), error, "{:?}", run.cause);
     }
     assert_eq!(accepted(aws, "StartAudienceGenerationJob", "taken").await, 1);
+}
+
+#[tokio::test]
+async fn many_seeds_at_once_drain_through_a_small_quota_and_none_fails() {
+    let aws = aws().await;
+    let keys: Vec<String> = (0..12).map(|number| format!("seeds/many/{number}.jsonl")).collect();
+    for key in &keys {
+        aws.upload(key, data("seed-cooks.jsonl"), &[("export", "none")]).await.unwrap();
+    }
+    for key in &keys {
+        let run = run_of_upload(aws, key).await;
+        answered(&run);
+        assert_eq!(accepted(aws, "StartAudienceGenerationJob", &run.name).await, 1);
+    }
+    let calls = aws.calls().await.unwrap();
+    assert!(calls.iter().any(|call| call.status == 402), "the quota was never reached");
+}
+
+#[tokio::test]
+async fn a_job_whose_answer_is_lost_is_found_again_and_not_started_twice() {
+    let aws = aws().await;
+    let metadata = [("name", "lost-answer"), ("export", "none")];
+    aws.upload("seeds/lost.jsonl", data("seed-cooks.jsonl"), &metadata).await.unwrap();
+    let run = run_of_upload(aws, "seeds/lost.jsonl").await;
+    assert_eq!(answered(&run)["name"], "lost-answer");
+    let jobs = aws.emulator("jobs").await.unwrap();
+    let named = jobs["generationJobs"].as_array().unwrap().iter().filter(|job| job["name"] == "lost-answer");
+    assert_eq!(named.count(), 1);
+}
+
+#[tokio::test]
+async fn exports_that_fail_do_not_stop_the_others_and_the_end_says_which_are_there() {
+    let aws = aws().await;
+    let metadata = [("name", "partly"), ("export", "1pct,2pct,5pct,10pct")];
+    aws.upload("seeds/partly.jsonl", data("seed-runners.jsonl"), &metadata).await.unwrap();
+    let run = run_of_upload(aws, "seeds/partly.jsonl").await;
+    assert_eq!(run.error.as_deref(), Some("ExportFailed"));
+    let cause = run.cause.unwrap();
+    for part in
+        ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "There: 1pct, 10pct."]
+    {
+        assert!(cause.contains(part), "{cause}");
+    }
+    let jobs = aws.emulator("jobs").await.unwrap();
+    let exports = jobs["exportJobs"].as_array().unwrap().iter();
+    let ready: BTreeSet<_> = exports
+        .filter(|export| export["status"] == "ACTIVE")
+        .filter_map(|export| export["name"].as_str())
+        .filter(|name| name.starts_with("partly-"))
+        .collect();
+    assert_eq!(ready, BTreeSet::from(["partly-1pct", "partly-10pct"]));
+}
+
+#[tokio::test]
+async fn what_another_account_hides_is_left_out_and_a_choice_by_it_is_told() {
+    let aws = aws().await;
+    let upload = |name: &'static str, export: &'static str| async move {
+        let key = format!("seeds/{name}.jsonl");
+        aws.upload(&key, data("seed-runners.jsonl"), &[("name", name), ("export", export)]).await.unwrap();
+        run_of_upload(aws, &key).await
+    };
+    let run = upload("hidden-1", "1pct").await;
+    let answer = answered(&run);
+    assert_eq!(answer["exports"][0]["status"], "ACTIVE");
+    assert!(answer["exports"][0]["outputLocation"].is_null() && answer["metrics"].is_null(), "{answer}");
+
+    let run = upload("hidden-2", "relevance>=0.1").await;
+    assert_eq!(run.error.as_deref(), Some("NoSizeQualifies"), "{:?}", run.cause);
+}
+
+#[tokio::test]
+async fn a_seed_that_was_replaced_before_it_was_read_says_so_and_starts_nothing() {
+    let aws = aws().await;
+    let key = "seeds/_replaced.jsonl";
+    let bucket = aws.output("SeedBucketName").unwrap();
+    aws.upload(key, data("seed-runners.jsonl"), &[]).await.unwrap();
+    let head = aws.s3().head_object().bucket(bucket).key(key).send().await.unwrap();
+    aws.upload(key, data("seed-cooks.jsonl"), &[]).await.unwrap();
+    let etag = head.e_tag.unwrap();
+    let input = json!({"upload": {"bucket": bucket, "key": key, "etag": etag.trim_matches('"'), "sequencer": "1"}});
+    let run = run_of_input(aws, "replaced", &input).await;
+    assert_eq!(run.error.as_deref(), Some("NotFound"));
+    assert!(run.cause.unwrap().contains("was replaced before it could be read"));
+    assert_eq!(accepted(aws, "StartAudienceGenerationJob", "replaced").await, 0);
+}
+
+#[tokio::test]
+async fn a_seed_of_any_size_is_read_within_the_functions_memory_and_a_refused_one_leaves_nothing() {
+    let aws = aws().await;
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let seed = |users: u32| (0..users).map(|user| format!("{{\"user_id\":\"user-{user:08}\"}}\n")).collect::<String>();
+    let largest = data("seed-runners.jsonl") + &seed(499_300);
+    let pack = |text: &str| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let long_line = format!("{{\"user_id\":\"{}\"}}\n", "x".repeat(100_000_000));
+    for (name, body, end) in [
+        ("largest", largest.clone().into_bytes(), Ok(())),
+        ("too-many", seed(600_000).into_bytes(), Err("more than 500000 unique users")),
+        ("too-many-packed", pack(&seed(600_000)), Err("more than 500000 unique users")),
+        ("long-line", pack(&(long_line + &seed(100))), Err("line 1 is longer than 65536 bytes")),
+        ("one-user", pack(&seed(1).repeat(3_000_000)), Err("1 unique user")),
+    ] {
+        let key = format!("seeds/large/{name}");
+        aws.upload(&key, body, &[("export", "none")]).await.unwrap();
+        let run = run_of_upload(aws, &key).await;
+        let copy = aws.list(&format!("s3://{bucket}/checked/{}", run.name)).await.unwrap();
+        match end {
+            Ok(()) => {
+                assert_eq!(answered(&run)["seed"]["uniqueUsers"], 500_000);
+                let copied = copy.iter().find(|object| object.ends_with(".jsonl")).unwrap();
+                assert!(aws.read(copied).await.unwrap() == largest.as_bytes());
+            }
+            Err(why) => {
+                assert_eq!(run.error.as_deref(), Some("InvalidSeed"), "{name}: {:?}", run.cause);
+                assert!(run.cause.as_deref().unwrap().contains(why), "{:?}", run.cause);
+                assert_eq!(copy, Vec::<String>::new());
+            }
+        }
+    }
+    let unfinished = aws.s3().list_multipart_uploads().bucket(bucket).send().await.unwrap();
+    assert_eq!(unfinished.uploads().len(), 0);
 }
 
 #[tokio::test]
