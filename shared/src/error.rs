@@ -93,9 +93,11 @@ impl ErrorName {
     /// The name for a service's own error code (Clean Rooms ML, S3, Step Functions, Personalize).
     fn of_code(code: &str) -> Option<Self> {
         Some(match code {
-            "ValidationException" | "InvalidInputException" | "InvalidRequest" | "InvalidArgument" => {
-                Self::InvalidRequest
-            }
+            "ValidationException"
+            | "InvalidInputException"
+            | "TooManyTagsException"
+            | "InvalidRequest"
+            | "InvalidArgument" => Self::InvalidRequest,
             "AccessDeniedException" | "AccessDenied" => Self::AccessDenied,
             "ResourceNotFoundException"
             | "NoSuchKey"

@@ -12,8 +12,9 @@ use crate::audience_size::AudienceSize;
 use crate::error::{Error, ErrorName};
 use crate::export_policy::ExportPolicy;
 use crate::seed::SeedCount;
+use crate::segment_input::InputCount;
 use crate::upload::Upload;
-use crate::values::{AudienceGenerationJobArn, JobName, S3Uri};
+use crate::values::{AudienceGenerationJobArn, JobName, S3Uri, SegmentJobName};
 
 /// Reads what a workflow hands to a function. Errors name the field, as `InvalidRequest`.
 pub fn read_event<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
@@ -183,14 +184,14 @@ pub enum Input {
 impl Input {
     /// Tells the kinds of input apart; what they say is checked later. Errors as `InvalidRequest`.
     pub fn read(input: Value) -> Result<Self, Error> {
-        let Some(fields) = input.as_object() else {
+        if !input.is_object() {
             let message = "The execution's input must be a JSON object: a request, or an upload.";
             return Err(Error::new(ErrorName::InvalidRequest, message));
-        };
-        if let Some(upload) = fields.get("upload") {
-            return read_event(upload.clone()).map(Self::Upload).map_err(|error| error.doing("upload"));
         }
-        Ok(Self::of_request(input))
+        match input.get("upload") {
+            Some(upload) => read_event(upload.clone()).map(Self::Upload).map_err(|error| error.doing("upload")),
+            None => Ok(Self::of_request(input)),
+        }
     }
 
     /// A request is for exports alone where it names an audience.
@@ -198,6 +199,17 @@ impl Input {
     pub fn of_request(request: Value) -> Self {
         if request.get("audienceGenerationJobArn").is_some() { Self::Export(request) } else { Self::Audience(request) }
     }
+}
+
+/// Which service a run is for: each has a workflow of its own, which says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Lookalike audiences of AWS Clean Rooms ML.
+    #[default]
+    Audience,
+    /// User segments of Amazon Personalize.
+    Segment,
 }
 
 /// A check that could not be made, so that the answer says so.
@@ -208,6 +220,10 @@ pub enum Skipped {
     Model,
     /// The seed's object may not be read.
     Seed,
+    /// A segment's input may not be read.
+    Input,
+    /// A segment's output may not be read, so nobody counted it.
+    Output,
 }
 
 /// What `check-request` answers: where the checked request lies, and what the later states need of it.
@@ -230,6 +246,24 @@ pub struct CheckedRun {
     pub model_sizes: Option<Vec<AudienceSize>>,
     /// What was found in the seed, where it has a file that could be read.
     pub seed: Option<SeedCount>,
+    /// What could not be checked.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What `check-request` answers of a segment request. Whatever is not there is `null`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckedSegment {
+    /// The run's name, which its job bears.
+    pub name: SegmentJobName,
+    /// Where the checked request lies.
+    pub checked_request: S3Uri,
+    /// When the run gives up.
+    pub deadline: Deadline,
+    /// What was found in the input, where it may be read.
+    pub input: Option<InputCount>,
+    /// What may go otherwise than meant.
+    pub warnings: Vec<String>,
     /// What could not be checked.
     pub skipped: Vec<Skipped>,
 }

@@ -2,17 +2,17 @@
 //!
 //! Neither service takes a client token, so a name that is the same on every attempt stands for one.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::audience_size::AudienceSize;
 use crate::error::{Error, ErrorName};
 use crate::execution::{Execution, Moment};
+use crate::once::Found;
 use crate::request::AudienceRequest;
+use crate::segment_request::SegmentRequest;
 use crate::upload::hex;
-use crate::values::JobName;
+use crate::values::{JobName, SegmentJobName, length};
 
 /// The most characters of a job's name, in both services.
 const MOST_CHARACTERS: usize = 63;
@@ -37,7 +37,14 @@ pub fn name_of_execution(execution_name: &str) -> JobName {
     trusted(format!("{start}-{}", digest(execution_name, 6)))
 }
 
-/// The names that a run's generation job may bear, in the order in which to try them.
+/// The same for a segment run. What is made here keeps Personalize's rule for names; the tests hold it to that.
+#[must_use]
+pub fn segment_name_of_execution(execution_name: &str) -> SegmentJobName {
+    #[allow(clippy::expect_used)]
+    SegmentJobName::try_from(String::from(name_of_execution(execution_name))).expect("letters, digits, - and _")
+}
+
+/// The names that a run's job may bear, in the order in which to try them.
 ///
 /// A name that a person gave is the only one. One that was made of the execution's may be taken by an older job: Step
 /// Functions frees an execution's name after 90 days, a job keeps its own. Then the moment of the start makes another.
@@ -73,13 +80,24 @@ fn digest(text: &str, bytes: usize) -> String {
     hex(&Sha256::digest(text)[..bytes])
 }
 
-/// The tags of a generation job: the request's, and the two that lead from the console back to the run.
+/// The most tags a person can give a job: the services' 50 less the two that lead from the console back to the run.
+pub const MOST_TAGS: usize = 48;
+
+/// The two tags that lead from a job in the console back to its run.
 #[must_use]
-pub fn tags(request: &AudienceRequest, stack: &str, execution: &Execution) -> BTreeMap<String, String> {
-    let mut tags = request.tags.clone();
-    tags.insert("lookalike:stack".into(), stack.into());
-    tags.insert("lookalike:run".into(), execution.id.clone());
-    tags
+pub fn own_tags(stack: &str, execution: &Execution) -> [(String, String); 2] {
+    [("lookalike:stack".into(), stack.into()), ("lookalike:run".into(), execution.id.clone())]
+}
+
+/// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.
+pub(crate) fn tag_key(key: &str) -> Result<(), String> {
+    length(key, 1, 128)?;
+    for reserved in ["aws:", "lookalike:"] {
+        if key.get(..reserved.len()).is_some_and(|start| start.eq_ignore_ascii_case(reserved)) {
+            return Err(format!("begins with {reserved} (reserved)"));
+        }
+    }
+    Ok(())
 }
 
 /// A job that was found under our name, by what a list tells of it.
@@ -92,34 +110,30 @@ pub struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    /// Whether the job was there before the execution started.
-    #[must_use]
-    pub fn is_older_than(&self, execution: &Execution) -> bool {
-        !execution.may_have_created(self.create_time)
-    }
-
-    /// Whether the job is this run's: created after the execution started, and asking for the same.
+    /// Whether the job is this run's: created after the execution started, and asking for the same. `job` is what the
+    /// service calls it.
     ///
-    /// Else it is a `Conflict`.
-    pub fn check_ours(
+    /// Errors as `Conflict` where it was created since and asks for something else.
+    pub fn found<J>(
         &self,
+        job: J,
         name: &JobName,
         execution: &Execution,
         wanted: &[(&'static str, Option<&str>)],
-    ) -> Result<(), Error> {
+    ) -> Result<Found<J>, Error> {
         let conflict = |what: String| {
             Error::new(ErrorName::Conflict, format!("A job named {name} exists already, {what}. Choose another name."))
         };
-        if self.is_older_than(execution) {
+        if !execution.may_have_created(self.create_time) {
             let what = format!("created at {}, before this run started at {}", self.create_time, execution.start_time);
-            return Err(conflict(what));
+            return Ok(Found::Older(conflict(what)));
         }
         for (field, value) in wanted {
             if self.asked.iter().any(|(asked, theirs)| asked == field && theirs != value) {
                 return Err(conflict(format!("and its {field} is another")));
             }
         }
-        Ok(())
+        Ok(Found::Ours(job))
     }
 }
 
@@ -131,6 +145,12 @@ pub fn wanted_generation(request: &AudienceRequest) -> Vec<(&'static str, Option
         ("collaborationId", request.collaboration_id.as_ref().map(|id| id.as_str())),
         ("description", request.description.as_ref().map(|text| text.as_str()).filter(|text| !text.is_empty())),
     ]
+}
+
+/// What a list of batch segment jobs tells of a request, to compare.
+#[must_use]
+pub fn wanted_segment(request: &SegmentRequest) -> Vec<(&'static str, Option<&str>)> {
+    vec![("solutionVersionArn", Some(request.solution_version_arn.as_str()))]
 }
 
 /// How good an audience is, in the API's own shape.
@@ -215,38 +235,49 @@ mod tests {
         .unwrap()
     }
 
-    fn check(create_time: &str, asked: &[(&'static str, Option<&str>)]) -> Result<(), Error> {
+    fn found(create_time: &str, asked: &[(&'static str, Option<&str>)]) -> Result<Found<()>, Error> {
         let listed = Listed { create_time: create_time.parse().unwrap(), asked: asked.to_vec() };
-        listed.check_ours(&"run".parse().unwrap(), &execution(), &[("model", Some("m")), ("collaboration", None)])
+        let wanted = [("model", Some("m")), ("collaboration", None)];
+        listed.found((), &"run".parse().unwrap(), &execution(), &wanted)
     }
 
     #[test]
     fn a_job_created_since_the_start_that_asks_for_the_same_is_ours() {
-        assert!(check("2026-11-22T16:00:00Z", &[("model", Some("m")), ("collaboration", None)]).is_ok());
-        assert!(check("2026-11-22T19:00:00Z", &[("model", Some("m"))]).is_ok());
+        let same = found("2026-11-22T16:00:00Z", &[("model", Some("m")), ("collaboration", None)]);
+        assert!(matches!(same, Ok(Found::Ours(()))));
+        assert!(matches!(found("2026-11-22T19:00:00Z", &[("model", Some("m"))]), Ok(Found::Ours(()))));
     }
 
     #[test]
     fn an_older_job_or_one_that_asks_for_another_is_a_conflict() {
-        let older = check("2026-11-22T15:59:59Z", &[("model", Some("m"))]).unwrap_err();
+        let Ok(Found::Older(older)) = found("2026-11-22T15:59:59Z", &[("model", Some("m"))]) else {
+            panic!("it is older")
+        };
         assert_eq!(older.name, ErrorName::Conflict);
         assert!(older.message.contains("before this run started"), "{}", older.message);
-        let other = check("2026-11-22T16:00:01Z", &[("model", Some("n"))]).unwrap_err();
+        let other = found("2026-11-22T16:00:01Z", &[("model", Some("n"))]).unwrap_err();
         assert!(other.message.contains("its model is another"), "{}", other.message);
-        assert!(check("2026-11-22T16:00:01Z", &[("collaboration", Some("c"))]).is_err());
+        assert!(found("2026-11-22T16:00:01Z", &[("collaboration", Some("c"))]).is_err());
     }
 
     #[test]
     fn our_tags_lead_back_to_the_run() {
+        let tags = own_tags("stack", &execution());
+        assert_eq!(tags[0], ("lookalike:stack".to_owned(), "stack".to_owned()));
+        assert_eq!(tags[1], ("lookalike:run".to_owned(), execution().id));
+        for reserved in ["aws:x", "AWS:x", "lookalike:run"] {
+            assert!(tag_key(reserved).unwrap_err().contains("reserved"));
+        }
+        assert!(tag_key("awsome").is_ok() && tag_key("a").is_ok());
+    }
+
+    #[test]
+    fn an_empty_description_is_none_for_a_list() {
         let request = AudienceRequest::read(&serde_json::json!({
             "name": "n", "deadlineSeconds": 1, "tags": {"team": "growth"}, "description": "",
             "configuredAudienceModelArn": "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a",
             "seedAudience": {"roleArn": "arn:aws:iam::123456789012:role/seed", "dataSource": {"s3Uri": "s3://b/k"}},
         }), &crate::request::Defaults::default()).ok().unwrap();
-        let tags = tags(&request, "stack", &execution());
-        assert_eq!(tags.len(), 3);
-        assert_eq!(tags["lookalike:stack"], "stack");
-        assert_eq!(tags["lookalike:run"], execution().id);
         let wanted = wanted_generation(&request);
         assert_eq!(wanted[0].1, Some(request.configured_audience_model_arn.as_str()));
         assert_eq!((wanted[1].1, wanted[2].1), (None, None));
@@ -256,6 +287,7 @@ mod tests {
         #[test]
         fn any_execution_gives_names_that_both_services_take(execution in "\\PC{1,80}", percent in 1_i64..=100) {
             let name = name_of_execution(&execution);
+            prop_assert_eq!(segment_name_of_execution(&execution).as_str(), name.as_str());
             prop_assert!(name.as_str().len() <= 63);
             prop_assert!(name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()));
             prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));

@@ -9,10 +9,12 @@
 //! | [`execution`] | a run: its input, its identity, its attempts, its deadline |
 //! | [`request`] | the audience request with every limit of the API |
 //! | [`values`] | the strings of the API as types: names, ARNs, locations |
+//! | [`segment_request`], [`segment_input`], [`segment_output`] | the same of a segment run: its request, its input's check, what came of it |
 //! | [`audience_size`], [`export_policy`] | what is exported |
-//! | [`seed`] | the check of a seed, streaming |
+//! | [`lines`], [`seed`] | the check of a seed, streaming |
 //! | [`model`] | what a configured audience model asks of a request and its seed |
 //! | [`job`] | names of jobs, and whether a job that is there is ours |
+//! | [`once`] | how a job is started once |
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
@@ -25,11 +27,16 @@ pub mod error;
 pub mod execution;
 pub mod export_policy;
 pub mod job;
+pub mod lines;
 pub mod log;
 pub mod model;
+pub mod once;
 pub mod request;
 pub mod schedule;
 pub mod seed;
+pub mod segment_input;
+pub mod segment_output;
+pub mod segment_request;
 pub mod status;
 pub mod upload;
 pub mod values;

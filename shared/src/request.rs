@@ -10,14 +10,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::export_policy::ExportPolicy;
+use crate::job::{MOST_TAGS, tag_key};
 use crate::values::{
     AnalysisTemplateArn, AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, Description, JobName,
     RoleArn, S3Uri, length,
 };
 use crate::violations::{Fields, Violations};
-
-/// The most tags a person can give: the API's 50 less the two that Lookalike adds.
-pub const MOST_TAGS: usize = 48;
 
 /// The longest deadline, in seconds: what a run keeps under `checked/` expires after 30 days.
 pub const MOST_DEADLINE_SECONDS: u64 = 30 * 24 * 60 * 60;
@@ -256,9 +254,11 @@ fn read_own(fields: &Fields<'_>, defaults: &Defaults, violations: &mut Violation
         .and_then(|export| ExportPolicy::read(export, "export", violations))
         .or_else(|| defaults.export.clone())
         .unwrap_or(ExportPolicy::All);
-    let deadline_seconds =
-        violations.number(fields, "deadlineSeconds", 1, MOST_DEADLINE_SECONDS).or(defaults.deadline_seconds);
-    (export, deadline_seconds)
+    (export, read_deadline(fields, defaults.deadline_seconds, violations))
+}
+
+pub(crate) fn read_deadline(fields: &Fields<'_>, default: Option<u64>, violations: &mut Violations) -> Option<u64> {
+    violations.number(fields, "deadlineSeconds", 1, MOST_DEADLINE_SECONDS).or(default)
 }
 
 impl SeedAudience {
@@ -340,17 +340,6 @@ impl SqlComputeConfiguration {
         });
         Some(Self { worker: Worker { kind, number, properties } })
     }
-}
-
-/// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.
-fn tag_key(key: &str) -> Result<(), String> {
-    length(key, 1, 128)?;
-    for reserved in ["aws:", "lookalike:"] {
-        if key.get(..reserved.len()).is_some_and(|start| start.eq_ignore_ascii_case(reserved)) {
-            return Err(format!("begins with {reserved} (reserved)"));
-        }
-    }
-    Ok(())
 }
 
 /// A query parameter's name: 1 to 100 of `[0-9a-zA-Z_]`.

@@ -1,31 +1,27 @@
 //! The check of a seed: JSON Lines of `{"user_id": "…"}`, from 25 to 500,000 unique users.
 //!
-//! The reader takes bytes as they come and holds one line and a hash of each user, whatever the file's size. It takes
-//! what people really upload (a byte-order mark, CRLF, blank lines, gzip, repeated users, more fields) and hands back
-//! the clean lines that the service is known to read; or, where nothing may be written, it refuses these.
+//! The reader takes bytes as they come ([`crate::lines`]) and holds one line and a hash of each user. It takes repeated
+//! users and more fields too, and hands back the clean lines that the service is known to read; or, where nothing may be
+//! written, it refuses what the service is not known to read.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, Write};
 
-use flate2::write::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, ErrorName};
+use crate::error::Error;
+use crate::lines::{Line, LineReader, OddFormats, Records, invalid, refused};
 
 /// The fewest unique users of a seed.
 pub const LEAST_USERS: u64 = 25;
 /// The most unique users of a seed.
 pub const MOST_USERS: u64 = 500_000;
-/// The longest line, in bytes: no user id comes near, and one line must not fill the memory.
-pub const MOST_LINE_BYTES: usize = 64 * 1024;
-/// How many bad lines are told one by one.
-const TOLD_BAD_LINES: usize = 10;
-/// How many bytes to hand over at once, so that what they unpack to stays small (gzip packs a thousandfold).
-pub const PIECE_BYTES: usize = 4 * 1024;
+
+/// What to do with a seed whose format only our clean copy would mend.
+pub const UPLOAD_INSTEAD: OddFormats =
+    OddFormats::Refused { way_out: "upload it under seeds/ instead, where it is cleaned" };
 
 /// What was found in a seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,149 +37,58 @@ pub struct SeedCount {
     pub bad_lines: u64,
 }
 
-/// What the reader does about formats that the service is not known to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OddFormats {
-    /// The seed is written back clean, so they are taken.
-    Taken,
-    /// The service reads the file as it is, so they are refused.
-    Refused,
-}
-
 /// Reads a seed as it comes: [`push`](Self::push) for each piece, then [`finish`](Self::finish).
 pub struct SeedReader {
     place: String,
-    odd_formats: OddFormats,
-    /// The first bytes, until there are enough to tell the format.
-    head: Vec<u8>,
-    body: Option<Body>,
-}
-
-enum Body {
-    Plain(Lines),
-    Gzip(Box<MultiGzDecoder<Lines>>),
+    lines: LineReader<Users>,
 }
 
 impl SeedReader {
     /// A reader of the seed that lies at `place`, which messages name.
     #[must_use]
     pub fn new(place: impl Into<String>, odd_formats: OddFormats) -> Self {
-        Self { place: place.into(), odd_formats, head: Vec::new(), body: None }
+        let place = place.into();
+        Self { lines: LineReader::new(place.clone(), odd_formats, Users::default()), place }
     }
 
-    /// Reads the next bytes, at most [`PIECE_BYTES`], and appends the lines of users not seen before to `clean`.
+    /// Reads the next bytes, at most [`crate::lines::PIECE_BYTES`], and appends the lines of users not seen before to
+    /// `clean`.
     ///
     /// Errors as `InvalidSeed` as soon as it is certain that this is no seed; then nothing more is to be pushed.
     pub fn push(&mut self, piece: &[u8], clean: &mut Vec<u8>) -> Result<(), Error> {
-        if let Some(body) = &mut self.body {
-            return body.read(piece, clean).map_err(|problem| self.invalid(&problem));
+        self.lines.push(piece)?;
+        if let Some(users) = self.lines.records() {
+            clean.append(&mut users.clean);
         }
-        self.head.extend_from_slice(piece);
-        if self.head.len() >= 4 { self.begin(clean) } else { Ok(()) }
+        Ok(())
     }
 
     /// Ends the reading. Errors as `InvalidSeed` with what is wrong with the whole.
-    pub fn finish(mut self, clean: &mut Vec<u8>) -> Result<SeedCount, Error> {
-        if self.body.is_none() {
-            self.begin(clean)?;
+    pub fn finish(self, clean: &mut Vec<u8>) -> Result<SeedCount, Error> {
+        let (mut users, lines) = self.lines.finish()?;
+        clean.append(&mut users.clean);
+        let unique_users = users.seen.len() as u64;
+        if unique_users < LEAST_USERS {
+            let problem = format!(
+                "has {unique_users} unique users, but a seed needs {LEAST_USERS} to {MOST_USERS}: upload a larger seed"
+            );
+            return Err(invalid(&self.place, &problem));
         }
-        let lines = match self.body.take() {
-            Some(Body::Plain(lines)) => Ok(lines),
-            Some(Body::Gzip(mut decoder)) => {
-                let unpacked = decoder.try_finish();
-                match decoder.get_mut().stopped.take() {
-                    Some(problem) => Err(problem),
-                    None => unpacked.and_then(|()| decoder.finish()).map_err(|_| {
-                        "is a gzip file that is cut short or damaged: pack and upload it again".to_owned()
-                    }),
-                }
-            }
-            None => Ok(Lines::new(self.odd_formats)),
-        };
-        let lines = lines.and_then(|mut lines| {
-            lines.end()?;
-            clean.append(&mut lines.clean);
-            Ok(lines)
-        });
-        let lines = lines.map_err(|problem| self.invalid(&problem))?;
-        lines.verdict().map_err(|problem| self.invalid(&problem))
-    }
-
-    /// Tells the format by the first bytes.
-    fn begin(&mut self, clean: &mut Vec<u8>) -> Result<(), Error> {
-        let head = std::mem::take(&mut self.head);
-        let odd = |what: &str| match self.odd_formats {
-            OddFormats::Taken => Ok(()),
-            OddFormats::Refused => Err(refused(what)),
-        };
-        let lines = Lines::new(self.odd_formats);
-        let body = match head.as_slice() {
-            [0x1f, 0x8b, ..] => odd("gzip").map(|()| (Body::Gzip(Box::new(MultiGzDecoder::new(lines))), 0)),
-            [0xef, 0xbb, 0xbf, ..] => odd("a byte-order mark").map(|()| (Body::Plain(lines), 3)),
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..] => {
-                Err("is in UTF-16 or binary: save it as UTF-8".to_owned())
-            }
-            [b'[', ..] => Err("is a JSON array: write each of its objects on a line of its own".to_owned()),
-            [b'P', b'K', 3, 4, ..] => Err("is a zip file: unpack it, or pack it with gzip".to_owned()),
-            _ => Ok((Body::Plain(lines), 0)),
-        };
-        let read = body.and_then(|(mut body, skipped)| {
-            body.read(&head[skipped..], clean)?;
-            self.body = Some(body);
-            Ok(())
-        });
-        read.map_err(|problem| self.invalid(&problem))
-    }
-
-    fn invalid(&self, problem: &str) -> Error {
-        Error::new(ErrorName::InvalidSeed, format!("{} {problem}.", self.place))
+        Ok(SeedCount { users: users.count, unique_users, blank_lines: lines.blank, bad_lines: 0 })
     }
 }
 
-fn refused(what: &str) -> String {
-    format!("has {what}, which the service is not known to read: upload it under seeds/ instead, where it is cleaned")
-}
-
-impl Body {
-    fn read(&mut self, piece: &[u8], clean: &mut Vec<u8>) -> Result<(), String> {
-        let lines = match self {
-            Self::Plain(lines) => {
-                lines.read(piece)?;
-                lines
-            }
-            Self::Gzip(decoder) => {
-                let unpacked = decoder.write_all(piece);
-                if let Some(problem) = decoder.get_mut().stopped.take() {
-                    return Err(problem);
-                }
-                unpacked.map_err(|_| "is a damaged gzip file: pack and upload it again".to_owned())?;
-                decoder.get_mut()
-            }
-        };
-        clean.append(&mut lines.clean);
-        Ok(())
-    }
-}
-
-/// The lines of a seed, counted.
-struct Lines {
-    odd_formats: OddFormats,
-    /// The line that has begun.
-    line: Vec<u8>,
-    /// Whether the line that has begun is longer than any line may be.
-    too_long: bool,
-    number: u64,
-    count: SeedCount,
-    bad: Vec<(u64, &'static str)>,
-    users: HashSet<u128, BuildHasherDefault<HashOfHash>>,
+/// The users of a seed.
+#[derive(Default)]
+struct Users {
+    count: u64,
+    seen: HashSet<u128, BuildHasherDefault<HashOfHash>>,
     clean: Vec<u8>,
-    /// Why reading stopped, on the far side of the gzip decoder.
-    stopped: Option<String>,
 }
 
 /// A line as people write it: other fields are passed over.
 #[derive(Deserialize)]
-struct Line<'l> {
+struct User<'l> {
     #[serde(borrow)]
     user_id: Cow<'l, str>,
 }
@@ -191,169 +96,52 @@ struct Line<'l> {
 /// A line as the service is known to read it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlainLine<'l> {
+struct PlainUser<'l> {
     #[serde(borrow)]
     user_id: Cow<'l, str>,
 }
 
-impl Lines {
-    fn new(odd_formats: OddFormats) -> Self {
-        Self {
-            odd_formats,
-            line: Vec::new(),
-            too_long: false,
-            number: 0,
-            count: SeedCount::default(),
-            bad: Vec::new(),
-            users: HashSet::default(),
-            clean: Vec::new(),
-            stopped: None,
-        }
-    }
+impl Records for Users {
+    const FORM: &'static str = "{\"user_id\": \"…\"}";
 
-    fn read(&mut self, mut bytes: &[u8]) -> Result<(), String> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.begin_line(&bytes[..end]);
-            self.end_line()?;
-            bytes = &bytes[end + 1..];
-        }
-        self.begin_line(bytes);
-        Ok(())
-    }
-
-    /// The end of the file: the last line may have no end of its own.
-    fn end(&mut self) -> Result<(), String> {
-        if self.line.is_empty() && !self.too_long { Ok(()) } else { self.end_line() }
-    }
-
-    fn begin_line(&mut self, bytes: &[u8]) {
-        if self.line.len() + bytes.len() > MOST_LINE_BYTES {
-            self.too_long = true;
-            self.line = Vec::new();
-        }
-        if !self.too_long {
-            self.line.extend_from_slice(bytes);
-        }
-    }
-
-    fn end_line(&mut self) -> Result<(), String> {
-        self.number += 1;
-        let mut line = std::mem::take(&mut self.line);
-        let read = if std::mem::take(&mut self.too_long) {
-            self.bad_line("is longer than 65536 bytes");
-            Ok(())
-        } else {
-            self.read_line(&line)
+    fn read(&mut self, line: &[u8], odd_formats: OddFormats) -> Line {
+        let user_id = match odd_formats {
+            OddFormats::Taken => serde_json::from_slice::<User<'_>>(line).map(|line| line.user_id),
+            OddFormats::Refused { .. } => serde_json::from_slice::<PlainUser<'_>>(line).map(|line| line.user_id),
         };
-        line.clear();
-        self.line = line;
-        read
-    }
-
-    fn read_line(&mut self, line: &[u8]) -> Result<(), String> {
-        let trimmed = line.strip_suffix(b"\r").unwrap_or(line);
-        let is_blank = trimmed.iter().all(u8::is_ascii_whitespace);
-        if self.odd_formats == OddFormats::Refused {
-            if trimmed.len() < line.len() {
-                return Err(refused(&format!("Windows line ends (line {})", self.number)));
+        match (user_id, odd_formats) {
+            (Ok(user_id), _) if !user_id.is_empty() => self.user(&user_id, odd_formats),
+            (Ok(_), _) => Line::Bad("has an empty user_id"),
+            (Err(_), OddFormats::Refused { way_out }) if reason(line) == MORE_FIELDS => {
+                Line::Stop(refused("fields besides user_id", way_out))
             }
-            if is_blank {
-                return Err(refused(&format!("a blank line (line {})", self.number)));
-            }
-        }
-        if is_blank {
-            self.count.blank_lines += 1;
-            return Ok(());
-        }
-        // serde would take an array for a struct, field by field.
-        if !trimmed.trim_ascii_start().starts_with(b"{") {
-            self.bad_line(reason(trimmed));
-            return Ok(());
-        }
-        let user_id = match self.odd_formats {
-            OddFormats::Taken => serde_json::from_slice::<Line<'_>>(trimmed).map(|line| line.user_id),
-            OddFormats::Refused => serde_json::from_slice::<PlainLine<'_>>(trimmed).map(|line| line.user_id),
-        };
-        match user_id {
-            Ok(user_id) if !user_id.is_empty() => self.user(&user_id),
-            Ok(_) => {
-                self.bad_line("has an empty user_id");
-                Ok(())
-            }
-            Err(_) => {
-                self.bad_line(reason(trimmed));
-                Ok(())
-            }
+            (Err(_), _) => Line::Bad(reason(line)),
         }
     }
+}
 
-    fn user(&mut self, user_id: &str) -> Result<(), String> {
-        self.count.users += 1;
-        if !self.users.insert(xxhash_rust::xxh3::xxh3_128(user_id.as_bytes())) {
-            return Ok(());
+impl Users {
+    fn user(&mut self, user_id: &str, odd_formats: OddFormats) -> Line {
+        self.count += 1;
+        if !self.seen.insert(xxhash_rust::xxh3::xxh3_128(user_id.as_bytes())) {
+            return Line::Good;
         }
-        self.count.unique_users += 1;
-        if self.count.unique_users > MOST_USERS {
-            return Err(format!("has more than {MOST_USERS} unique users: upload a smaller seed"));
+        if self.seen.len() as u64 > MOST_USERS {
+            return Line::Stop(format!("has more than {MOST_USERS} unique users: upload a smaller seed"));
         }
-        if self.odd_formats == OddFormats::Taken {
+        if odd_formats == OddFormats::Taken {
             self.clean.extend_from_slice(b"{\"user_id\":");
             // Writing a string to memory cannot fail.
             let _ = serde_json::to_writer(&mut self.clean, user_id);
             self.clean.extend_from_slice(b"}\n");
         }
-        Ok(())
-    }
-
-    fn bad_line(&mut self, reason: &'static str) {
-        self.count.bad_lines += 1;
-        if self.bad.len() < TOLD_BAD_LINES {
-            self.bad.push((self.number, reason));
-        }
-    }
-
-    /// What is wrong with the whole, where something is.
-    fn verdict(self) -> Result<SeedCount, String> {
-        if self.count.bad_lines > 0 {
-            let mut problem = format!("has {} bad of {} lines: ", self.count.bad_lines, self.number);
-            for (index, (number, reason)) in self.bad.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                let _ = write!(problem, "{comma}line {number} {reason}");
-            }
-            if self.count.bad_lines > self.bad.len() as u64 {
-                problem.push_str(", and more");
-            }
-            problem.push_str(". Write one {\"user_id\": \"…\"} a line and upload it again");
-            return Err(problem);
-        }
-        if self.count.unique_users < LEAST_USERS {
-            return Err(format!(
-                "has {} unique users, but a seed needs {LEAST_USERS} to {MOST_USERS}: upload a larger seed",
-                self.count.unique_users
-            ));
-        }
-        Ok(self.count)
+        Line::Good
     }
 }
 
-/// Lets the gzip decoder write into the lines.
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.read(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(problem) => {
-                self.stopped = Some(problem);
-                Err(io::Error::other("no seed"))
-            }
-        }
-    }
+const MORE_FIELDS: &str = "has more fields than user_id";
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Why a line is no user, never quoting it.
+/// Why a line that begins as an object is no user, never quoting it.
 fn reason(line: &[u8]) -> &'static str {
     if std::str::from_utf8(line).is_err() {
         return "is not UTF-8";
@@ -362,14 +150,12 @@ fn reason(line: &[u8]) -> &'static str {
         Ok(Value::Object(fields)) => match fields.get("user_id") {
             None => "has no user_id",
             Some(Value::Number(_)) => "has a number as user_id (put it in quotes)",
-            Some(Value::String(_)) if fields.len() > 1 => "has more fields than user_id",
+            Some(Value::String(_)) if fields.len() > 1 => MORE_FIELDS,
             Some(Value::String(_)) => "names user_id twice",
             Some(_) => "has a user_id that is no string",
         },
-        Ok(_) => "is no JSON object",
-        Err(_) if line.starts_with(b"{") && line.ends_with(b",") => "ends in a comma",
-        Err(_) if line.starts_with(b"{") => "is broken JSON",
-        Err(_) => "is no JSON (CSV and plain lists are not understood)",
+        _ if line.ends_with(b",") => "ends in a comma",
+        _ => "is broken JSON",
     }
 }
 
@@ -398,9 +184,12 @@ impl Hasher for HashOfHash {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::error::ErrorName;
+    use crate::lines::{MOST_LINE_BYTES, PIECE_BYTES};
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
+    use std::io::Write as _;
 
     fn read_in(bytes: &[u8], piece: usize, odd: OddFormats) -> (Result<SeedCount, String>, String) {
         let mut reader = SeedReader::new("s3://b/k", odd);
@@ -424,7 +213,7 @@ mod tests {
     }
 
     fn refused_elsewhere(bytes: impl AsRef<[u8]>) -> String {
-        read_in(bytes.as_ref(), PIECE_BYTES, OddFormats::Refused).0.unwrap_err()
+        read_in(bytes.as_ref(), PIECE_BYTES, UPLOAD_INSTEAD).0.unwrap_err()
     }
 
     fn seed(users: u64) -> String {
@@ -444,7 +233,7 @@ mod tests {
     #[test]
     fn a_plain_seed_is_its_own_clean_copy() {
         assert_eq!(read(seed(25)), (Ok(count(25)), seed(25)));
-        assert_eq!(read_in(seed(25).as_bytes(), 1, OddFormats::Refused), (Ok(count(25)), String::new()));
+        assert_eq!(read_in(seed(25).as_bytes(), 1, UPLOAD_INSTEAD), (Ok(count(25)), String::new()));
     }
 
     #[test]
@@ -555,15 +344,15 @@ mod tests {
             let message = refused_elsewhere(odd);
             assert!(message.contains(what) && message.contains("upload it under seeds/"), "{message}");
         }
-        assert!(refused_elsewhere(plain.replace("\"}", "\",\"a\":1}")).contains("more fields than user_id"));
+        assert!(refused_elsewhere(plain.replace("\"}", "\",\"a\":1}")).contains("has fields besides user_id, which"));
         let repeated = format!("{plain}{}", plain.trim_end());
-        assert!(read_in(repeated.as_bytes(), 7, OddFormats::Refused).0.is_ok());
+        assert!(read_in(repeated.as_bytes(), 7, UPLOAD_INSTEAD).0.is_ok());
     }
 
     proptest! {
         #[test]
         fn nothing_that_is_uploaded_makes_it_panic(bytes: Vec<u8>, piece in 1_usize..50, elsewhere: bool) {
-            let odd = if elsewhere { OddFormats::Refused } else { OddFormats::Taken };
+            let odd = if elsewhere { UPLOAD_INSTEAD } else { OddFormats::Taken };
             let mut reader = SeedReader::new("s3://b/k", odd);
             let mut clean = Vec::new();
             for piece in bytes.chunks(piece) {

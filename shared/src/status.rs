@@ -31,6 +31,8 @@ pub enum JobKind {
     Generation,
     /// An audience export job.
     Export,
+    /// A batch segment job.
+    Segment,
 }
 
 impl JobKind {
@@ -38,6 +40,7 @@ impl JobKind {
         match self {
             Self::Generation => "audience generation job",
             Self::Export => "audience export job",
+            Self::Segment => "batch segment job",
         }
     }
 
@@ -45,6 +48,26 @@ impl JobKind {
         match self {
             Self::Generation => ErrorName::GenerationFailed,
             Self::Export => ErrorName::ExportFailed,
+            Self::Segment => ErrorName::SegmentFailed,
+        }
+    }
+
+    /// What to do when the job failed.
+    fn after_failure(self) -> &'static str {
+        match self {
+            Self::Generation => "Mend what it names, then upload the seed again.",
+            Self::Export => "Export this size again with audienceGenerationJobArn and export.",
+            Self::Segment => "Mend what it names, then upload the request again.",
+        }
+    }
+
+    /// What to do when the run gave up while the job went on.
+    fn after_deadline(self) -> &'static str {
+        match self {
+            Self::Generation | Self::Export => {
+                "look at it in the console, then start an execution with its audienceGenerationJobArn to export it"
+            }
+            Self::Segment => "look at it in the console; its output will lie where the request says",
         }
     }
 }
@@ -69,7 +92,7 @@ pub struct Seen {
     pub update_time: Option<Moment>,
     /// Relevance and recall of an audience.
     pub metrics: Option<Metrics>,
-    /// Where an export lies.
+    /// Where an export or a segment lies.
     pub output_location: Option<String>,
 }
 
@@ -95,7 +118,7 @@ pub struct JobStatus {
     pub metrics: Option<Metrics>,
     /// Where an audience is `READY`: the sizes to export.
     pub export_sizes: Option<Vec<AudienceSize>>,
-    /// Where an export lies, where visible.
+    /// Where an export or a segment lies, where visible.
     pub output_location: Option<String>,
     /// Where `FAILED` or `EXPIRED`: the run's error.
     pub error: Option<ErrorName>,
@@ -171,12 +194,12 @@ impl Look<'_> {
         let left = self.deadline.seconds_left(self.now);
         if left <= 0 {
             let cause = format!(
-                "The {} {} was still {} when the run's deadline passed at {}. It may yet end: look at it in the \
-                 console, then start an execution with its audienceGenerationJobArn to export it.",
+                "The {} {} was still {} when the run's deadline passed at {}. It may yet end: {}.",
                 self.kind.noun(),
                 self.job,
                 seen.status,
-                self.deadline
+                self.deadline,
+                self.kind.after_deadline()
             );
             return JobStatus { phase: Phase::Expired, ..ended(ErrorName::DeadlineExceeded, cause, seen) };
         }
@@ -188,10 +211,7 @@ impl Look<'_> {
     fn cause_of_failure(&self, seen: &Seen) -> String {
         let code = seen.status_code.as_deref().unwrap_or("no status code");
         let message = seen.message.as_deref().unwrap_or("the service gives no reason");
-        let advice = match self.kind {
-            JobKind::Generation => "Mend what it names, then upload the seed again.",
-            JobKind::Export => "Export this size again with audienceGenerationJobArn and export.",
-        };
+        let advice = self.kind.after_failure();
         format!("The {} {} failed: {message} ({code}). {advice}", self.kind.noun(), self.job)
     }
 }

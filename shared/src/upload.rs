@@ -71,6 +71,8 @@ pub enum Kind {
     Seed,
     /// A request under `requests/`: an audience run with exactly that request.
     Request,
+    /// A request under `segments/`: a segment run with exactly that request.
+    Segment,
 }
 
 impl Upload {
@@ -85,6 +87,7 @@ impl Upload {
         match self.key.split_once('/')?.0 {
             "seeds" => Some(Kind::Seed),
             "requests" if is_json => Some(Kind::Request),
+            "segments" if is_json => Some(Kind::Segment),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The strings of the API as types. Each is checked once, where it enters; its error says what is allowed.
 //!
-//! Lengths and patterns are those of the service model `cleanroomsml` 2023-09-06; lengths count characters.
+//! Lengths and patterns are those of the service models `cleanroomsml` 2023-09-06 and, for segments, `personalize`
+//! 2018-05-22; lengths count characters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,6 +90,77 @@ text! {
     S3Uri, s3_uri
 }
 
+text! {
+    /// The name of a batch segment job: 1 to 63 of `[a-zA-Z0-9-_]`, a letter or a digit first.
+    SegmentJobName, segment_job_name
+}
+text! {
+    /// `arn:aws:personalize:<region>:<account>:batch-segment-job/<name>`
+    BatchSegmentJobArn, batch_segment_job_arn
+}
+text! {
+    /// `arn:aws:personalize:<region>:<account>:solution/<name>/<version>`
+    SolutionVersionArn, solution_version_arn
+}
+text! {
+    /// `arn:aws:personalize:<region>:<account>:filter/<name>`
+    FilterArn, filter_arn
+}
+text! {
+    /// A role as Personalize takes it: `arn:aws:iam::<account>:role/<name>`, at most 256 characters.
+    SegmentRoleArn, segment_role_arn
+}
+text! {
+    /// `arn:aws:kms:<region>:<account>:key/<id>`
+    KmsKeyArn, kms_key_arn
+}
+text! {
+    /// `s3://<bucket>/<start of keys>`, at most 256 characters: everything in the bucket whose key begins so.
+    S3Prefix, s3_prefix
+}
+
+impl SegmentJobName {
+    /// The name among those of all jobs.
+    #[must_use]
+    pub fn to_job_name(&self) -> JobName {
+        JobName(self.0.clone())
+    }
+}
+
+impl S3Prefix {
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        bucket_and_key(&self.0).0
+    }
+
+    /// What keys begin with; empty for the whole bucket.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        bucket_and_key(&self.0).1
+    }
+
+    /// A warning where objects are taken that somebody who names a file or a folder does not mean: all whose keys only
+    /// begin so.
+    #[must_use]
+    pub fn takes_more_than_meant(&self, objects: &[S3Uri]) -> Option<String> {
+        let prefix = self.prefix();
+        if prefix.is_empty() || prefix.ends_with('/') {
+            return None;
+        }
+        let folder = format!("{prefix}/");
+        let is_folder = objects.iter().any(|object| object.key().starts_with(&folder));
+        let is_meant = |key: &str| key == prefix || (is_folder && key.starts_with(&folder));
+        let more: Vec<_> = objects.iter().filter(|object| !is_meant(object.key())).collect();
+        let first = more.first()?;
+        Some(format!(
+            "The path {self} is the start of keys, so the job takes {} more, the first of them {first}. End a folder with \
+             /, or name a file that no other name begins with.",
+            more.len()
+        ))
+    }
+}
+
 impl S3Uri {
     /// The place of an object. Errors where bucket or key is empty, or both together are too long.
     pub fn new(bucket: &str, key: &str) -> Result<Self, String> {
@@ -98,19 +170,19 @@ impl S3Uri {
     /// The bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
-        self.parts().0
+        bucket_and_key(&self.0).0
     }
 
     /// The object's key, raw.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.parts().1
+        bucket_and_key(&self.0).1
     }
+}
 
-    fn parts(&self) -> (&str, &str) {
-        let place = self.0.strip_prefix("s3://").unwrap_or(&self.0);
-        place.split_once('/').unwrap_or((place, ""))
-    }
+fn bucket_and_key(uri: &str) -> (&str, &str) {
+    let place = uri.strip_prefix("s3://").unwrap_or(uri);
+    place.split_once('/').unwrap_or((place, ""))
 }
 
 /// Checks a length in characters, and says what is allowed.
@@ -203,6 +275,51 @@ fn s3_uri(text: &str) -> Result<(), String> {
     }
 }
 
+fn segment_job_name(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"[a-zA-Z0-9][a-zA-Z0-9\-_]*");
+    length(text, 1, 63)?;
+    pattern(text, &REGEX, "letters, digits, - and _, a letter or a digit first")
+}
+
+fn batch_segment_job_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:batch-segment-job/.+");
+    length(text, 1, 256)?;
+    pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:batch-segment-job/<name>")
+}
+
+fn solution_version_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:solution/[^/]+/.+");
+    length(text, 1, 256)?;
+    pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:solution/<name>/<version>")
+}
+
+fn filter_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:filter/.+");
+    length(text, 1, 256)?;
+    pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:filter/<name>")
+}
+
+fn segment_role_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+");
+    length(text, 1, 256)?;
+    pattern(text, &REGEX, "arn:aws:iam::<account>:role/<name>")
+}
+
+fn kms_key_arn(text: &str) -> Result<(), String> {
+    static REGEX: LazyLock<Regex> = regex!(r"arn:aws.*:kms:.*:[0-9]{12}:key/.*");
+    length(text, 1, 2048)?;
+    pattern(text, &REGEX, "arn:aws:kms:<region>:<account>:key/<id>")
+}
+
+/// The API takes http addresses too; what they would mean is not documented.
+fn s3_prefix(text: &str) -> Result<(), String> {
+    length(text, 1, 256)?;
+    match text.strip_prefix("s3://").and_then(|place| place.split_once('/')) {
+        Some((bucket, _)) if !bucket.is_empty() => Ok(()),
+        _ => Err("is not of the form s3://<bucket>/<folder>/".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -267,6 +384,58 @@ mod tests {
         }
         assert!(S3Uri::new("b", &"k".repeat(1278)).is_ok());
         assert!(S3Uri::new("b", &"k".repeat(1279)).is_err());
+    }
+
+    #[test]
+    fn a_segments_values_are_those_of_personalize() {
+        for good in ["a", "A-_9", &"x".repeat(63)] {
+            assert_eq!(SegmentJobName::from_str(good).unwrap().to_job_name().as_str(), good);
+        }
+        for wrong in ["", "-a", "_a", "a b", "é", &"x".repeat(64)] {
+            assert!(SegmentJobName::from_str(wrong).is_err(), "{wrong}");
+        }
+        let arn = |rest: &str| format!("arn:aws-cn:personalize:cn-north-1:123456789012:{rest}");
+        assert!(SolutionVersionArn::from_str(&arn("solution/a/1b2c")).is_ok());
+        assert!(SolutionVersionArn::from_str(&arn("solution/a")).unwrap_err().contains("solution/<name>/<version>"));
+        assert!(SolutionVersionArn::from_str(&arn(&format!("solution/a/{}", "x".repeat(256)))).is_err());
+        assert!(FilterArn::from_str(&arn("filter/a")).is_ok());
+        assert!(FilterArn::from_str(&arn("solution/a/1")).is_err());
+        assert!(FilterArn::from_str(&arn(&format!("filter/{}", "x".repeat(256)))).is_err());
+        assert!(BatchSegmentJobArn::from_str(&arn("batch-segment-job/a")).is_ok());
+        assert!(BatchSegmentJobArn::from_str(&arn("filter/a")).is_err());
+        assert!(BatchSegmentJobArn::from_str(&arn(&format!("batch-segment-job/{}", "x".repeat(256)))).is_err());
+        assert!(SegmentRoleArn::from_str("arn:aws:iam::123456789012:role/path/a+b").is_ok());
+        assert!(SegmentRoleArn::from_str("arn:aws:iam::123456789012:role/a b").is_err());
+        assert!(SegmentRoleArn::from_str(&format!("arn:aws:iam::123456789012:role/{}", "x".repeat(256))).is_err());
+        assert!(KmsKeyArn::from_str("arn:aws:kms:us-east-1:123456789012:key/1").is_ok());
+        assert!(KmsKeyArn::from_str("arn:aws:kms:us-east-1:123456789012:alias/1").is_err());
+        assert!(KmsKeyArn::from_str(&format!("arn:aws:kms:us-east-1:123456789012:key/{}", "x".repeat(2048))).is_err());
+    }
+
+    #[test]
+    fn a_prefix_that_takes_more_than_a_person_means_is_told() {
+        let objects = |keys: &[&str]| keys.iter().map(|key| S3Uri::new("b", key).unwrap()).collect::<Vec<_>>();
+        for (text, keys, more) in [
+            ("s3://b/in/", &["in/1", "in/2"][..], None),
+            ("s3://b/", &["in/1", "x"], None),
+            ("s3://b/in/a.jsonl", &["in/a.jsonl"], None),
+            ("s3://b/in", &["in/1", "in/2"], None),
+            (
+                "s3://b/in",
+                &["in/1", "in_test/2", "in_test/3"],
+                Some("takes 2 more, the first of them s3://b/in_test/2"),
+            ),
+            ("s3://b/in/a.jsonl", &["in/a.jsonl", "in/a.jsonl.bak"], Some("takes 1 more")),
+        ] {
+            let place = S3Prefix::from_str(text).unwrap();
+            assert_eq!((place.bucket(), place.prefix()), ("b", &text[7..]));
+            let warning = place.takes_more_than_meant(&objects(keys));
+            assert_eq!(warning.is_some(), more.is_some(), "{text}");
+            assert!(warning.unwrap_or_default().contains(more.unwrap_or_default()), "{text}");
+        }
+        for wrong in ["", "s3://b", "s3:///x", "https://b/x", &format!("s3://b/{}", "x".repeat(250))] {
+            assert!(S3Prefix::from_str(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,24 +1,27 @@
 //! Reads an execution's input, an upload or a request; calls `s3:GetObject` on what it names,
 //! `GetConfiguredAudienceModel` and `s3:PutObject` under `checked/`; answers where the checked request lies, what later
-//! states need of it, and what was found in the seed.
+//! states need of it, and what was found in the seed or in a segment's input.
 
 mod objects;
+mod segment;
 
 use std::collections::BTreeMap;
 
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::environment::{Environment, EnvironmentError};
 use lookalike::execution::{
-    CheckedRun, Deadline, Execution, Input, Skipped, checked_request_key, checked_seed_key, read_event,
+    CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, checked_request_key, checked_seed_key,
+    read_event,
 };
 use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model};
 use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, request_of_metadata};
-use lookalike::seed::{OddFormats, SeedCount};
+use lookalike::seed::SeedCount;
+use lookalike::segment_request::SegmentDefaults;
 use lookalike::upload::{Kind, Upload};
 use lookalike::values::{ConfiguredAudienceModelArn, S3Uri};
 use lookalike::{AudienceSize, Error, ErrorName, job};
 use objects::{Objects, Version};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,6 +39,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 struct Stack {
     seed_bucket: String,
     defaults: Defaults,
+    segment_defaults: SegmentDefaults,
 }
 
 impl Stack {
@@ -48,7 +52,12 @@ impl Stack {
             export: Some(environment.required("EXPORT_POLICY")?),
             deadline_seconds: Some(environment.required("DEADLINE_SECONDS")?),
         };
-        Ok(Self { seed_bucket: environment.required("SEED_BUCKET")?, defaults })
+        let segment_defaults = SegmentDefaults {
+            job_name: None,
+            role_arn: environment.optional("SEGMENT_ROLE_ARN")?,
+            deadline_seconds: defaults.deadline_seconds,
+        };
+        Ok(Self { seed_bucket: environment.required("SEED_BUCKET")?, defaults, segment_defaults })
     }
 }
 
@@ -56,6 +65,15 @@ impl Stack {
 struct Event {
     input: Value,
     execution: Execution,
+    #[serde(default)]
+    engine: Engine,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Audience(CheckedRun),
+    Segment(CheckedSegment),
 }
 
 async fn check(
@@ -63,8 +81,21 @@ async fn check(
     objects: &Objects,
     ml: &aws_sdk_cleanroomsml::Client,
     stack: &Stack,
+) -> Result<Answer, Error> {
+    let Event { input, execution, engine } = read_event(event)?;
+    match engine {
+        Engine::Audience => run(input, &execution, objects, ml, stack).await.map(Answer::Audience),
+        Engine::Segment => segment::check(input, &execution, objects, stack).await.map(Answer::Segment),
+    }
+}
+
+async fn run(
+    input: Value,
+    execution: &Execution,
+    objects: &Objects,
+    ml: &aws_sdk_cleanroomsml::Client,
+    stack: &Stack,
 ) -> Result<CheckedRun, Error> {
-    let Event { input, execution } = read_event(event)?;
     let defaults = Defaults { name: Some(job::name_of_execution(&execution.name)), ..stack.defaults.clone() };
     let (input, version) = match Input::read(input)? {
         Input::Upload(upload) => request_of_upload(&upload, objects).await?,
@@ -73,9 +104,9 @@ async fn check(
     let run = match input {
         Input::Audience(request) => {
             let request = AudienceRequest::read(&request, &defaults)?;
-            check_audience(request, &version, &execution, objects, ml, stack).await?
+            check_audience(request, &version, execution, objects, ml, stack).await?
         }
-        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, &execution),
+        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution),
         Input::Upload(_) => return Err(Error::new(ErrorName::InvalidRequest, "A request file cannot be an upload.")),
     };
     tracing::info!(run = execution.name, skipped = run.skipped.len(), "checked a request");
@@ -93,19 +124,9 @@ async fn request_of_upload(upload: &Upload, objects: &Objects) -> Result<(Input,
             let metadata: BTreeMap<_, _> = metadata.into_iter().collect();
             Ok((Input::Audience(request_of_metadata(&place, &metadata)?), version))
         }
-        Some(Kind::Request) => {
-            let bytes = objects.read_request(&place, &version).await?;
-            let request = serde_json::from_slice(&bytes).map_err(|error| {
-                // The error of the parser may quote what it read, so only the place is told.
-                let (line, column) = (error.line(), error.column());
-                let message =
-                    format!("{place} is no JSON (line {line}, column {column}). Mend it and upload it again.");
-                Error::new(ErrorName::InvalidRequest, message)
-            })?;
-            Ok((Input::of_request(request), Version::Latest))
-        }
-        None => {
-            let message = format!("{place} asks for nothing: upload seeds under seeds/, requests under requests/.");
+        Some(Kind::Request) => Ok((Input::of_request(objects.read_request(&place, &version).await?), Version::Latest)),
+        Some(Kind::Segment) | None => {
+            let message = format!("{place} asks for no audience: upload seeds under seeds/, requests under requests/.");
             Err(Error::new(ErrorName::InvalidRequest, message))
         }
     }
@@ -134,7 +155,7 @@ async fn check_audience(
             seed = Some(objects.copy_clean(&place, version, &copy, &acceptable(model.as_ref(), &place)).await?);
             file.s3_uri = copy;
         } else {
-            seed = objects.check_seed(&place, OddFormats::Refused).await?;
+            seed = objects.check_seed(&place).await?;
             match &seed {
                 Some(seed) => acceptable(model.as_ref(), &place)(seed)?,
                 None => skipped.push(Skipped::Seed),

@@ -7,11 +7,14 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use lookalike::request::AudienceRequest;
-use lookalike::seed::{OddFormats, PIECE_BYTES, SeedCount, SeedReader};
+use lookalike::lines::{OddFormats, PIECE_BYTES};
+use lookalike::seed::{SeedCount, SeedReader, UPLOAD_INSTEAD};
+use lookalike::segment_input::{InputCount, InputReader};
 use lookalike::upload::Upload;
-use lookalike::values::S3Uri;
+use lookalike::values::{S3Prefix, S3Uri};
 use lookalike::{Error, ErrorName};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The largest request file, in bytes: 500,000 characters of SQL, each escaped, and room for the rest.
 const MOST_REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -66,8 +69,8 @@ impl Objects {
         Ok(head.metadata.unwrap_or_default())
     }
 
-    /// A request file, whole.
-    pub(crate) async fn read_request(&self, place: &S3Uri, version: &Version) -> Result<Vec<u8>, Error> {
+    /// A request file, whole. Errors as `InvalidRequest` where it is no JSON.
+    pub(crate) async fn read_request(&self, place: &S3Uri, version: &Version) -> Result<Value, Error> {
         let mut body = self.get(place, version).await?.body;
         let mut bytes = Vec::new();
         while let Some(chunk) = next(&mut body, place).await? {
@@ -77,17 +80,53 @@ impl Objects {
                 return Err(Error::new(ErrorName::InvalidRequest, message));
             }
         }
-        Ok(bytes)
+        serde_json::from_slice(&bytes).map_err(|error| {
+            // The error of the parser may quote what it read, so only the place is told.
+            let (line, column) = (error.line(), error.column());
+            let message = format!("{place} is no JSON (line {line}, column {column}). Mend it and upload it again.");
+            Error::new(ErrorName::InvalidRequest, message)
+        })
+    }
+
+    /// The objects whose keys begin so, without markers of folders; none where they may not be listed.
+    pub(crate) async fn list(&self, place: &S3Prefix) -> Result<Option<Vec<S3Uri>>, Error> {
+        let list = self.0.list_objects_v2().bucket(place.bucket()).prefix(place.prefix());
+        let mut pages = list.into_paginator().send();
+        let mut objects = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(Error::from) {
+                Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
+                page => page.map_err(|error| error.doing(format_args!("listing {place}")))?,
+            };
+            let keys = page.contents().iter().filter_map(|object| object.key()).filter(|key| !key.ends_with('/'));
+            objects.extend(keys.filter_map(|key| S3Uri::new(place.bucket(), key).ok()));
+        }
+        Ok(Some(objects))
+    }
+
+    /// Counts a file of a segment's input; none where it may not be read.
+    pub(crate) async fn check_input(&self, place: &S3Uri) -> Result<Option<InputCount>, Error> {
+        let mut body = match self.get(place, &Version::Latest).await {
+            Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
+            object => object?.body,
+        };
+        let mut reader = InputReader::new(place.to_string());
+        while let Some(chunk) = next(&mut body, place).await? {
+            for piece in chunk.chunks(PIECE_BYTES) {
+                reader.push(piece)?;
+            }
+        }
+        reader.finish().map(Some)
     }
 
     /// Counts a seed that is read where it lies; none where it may not be read.
-    pub(crate) async fn check_seed(&self, place: &S3Uri, odd: OddFormats) -> Result<Option<SeedCount>, Error> {
+    pub(crate) async fn check_seed(&self, place: &S3Uri) -> Result<Option<SeedCount>, Error> {
         let object = match self.get(place, &Version::Latest).await {
             Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
             object => object?,
         };
         let mut body = object.body;
-        let mut reader = SeedReader::new(place.to_string(), odd);
+        let mut reader = SeedReader::new(place.to_string(), UPLOAD_INSTEAD);
         let mut clean = Vec::new();
         while let Some(chunk) = next(&mut body, place).await? {
             for piece in chunk.chunks(PIECE_BYTES) {
@@ -128,7 +167,7 @@ impl Objects {
     }
 
     /// Writes the checked request.
-    pub(crate) async fn write_request(&self, place: &S3Uri, request: &AudienceRequest) -> Result<(), Error> {
+    pub(crate) async fn write_request(&self, place: &S3Uri, request: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_vec(request)
             .map_err(|_| Error::new(ErrorName::InvalidRequest, "The request cannot be written as JSON."))?;
         let put = self.0.put_object().bucket(place.bucket()).key(place.key());

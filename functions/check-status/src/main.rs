@@ -1,18 +1,19 @@
-//! Reads which job, calls `GetAudienceGenerationJob` or `ListAudienceExportJobs`, answers how far the job is and, of an
-//! audience that is ready, which sizes to export.
+//! Reads which job, calls `GetAudienceGenerationJob`, `ListAudienceExportJobs` or `DescribeBatchSegmentJob`, answers how
+//! far the job is and, of an audience that is ready, which sizes to export.
 
 use std::time::SystemTime;
 
 use aws_sdk_cleanroomsml::Client;
 use aws_sdk_cleanroomsml::operation::get_audience_generation_job::GetAudienceGenerationJobOutput;
 use aws_sdk_cleanroomsml::types::{AudienceExportJobSummary, AudienceQualityMetrics};
+use aws_sdk_personalize::types::BatchSegmentJob;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::environment::Environment;
 use lookalike::execution::{Deadline, Execution, Moment, read_event};
 use lookalike::job::{Metrics, RelevanceMetric};
 use lookalike::schedule::PollBounds;
 use lookalike::status::{JobKind, JobStatus, Look, Phase, Seen};
-use lookalike::values::{AudienceGenerationJobArn, JobName};
+use lookalike::values::{AudienceGenerationJobArn, BatchSegmentJobArn, JobName};
 use lookalike::{AudienceSize, Error, ExportPolicy};
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,20 +24,34 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let (least, most) = (environment.required("POLL_MIN_SECONDS")?, environment.required("POLL_MAX_SECONDS")?);
     let poll = PollBounds::new(least, most)?;
-    let ml = Client::new(&lookalike::client::config().load().await);
-    let handle = |event: LambdaEvent<Value>| check(event.payload, &ml, poll);
+    let config = lookalike::client::config().load().await;
+    let aws = Aws { ml: Client::new(&config), personalize: aws_sdk_personalize::Client::new(&config) };
+    let handle = |event: LambdaEvent<Value>| check(event.payload, &aws, poll);
     lambda_runtime::run(service_fn(handle)).await
+}
+
+struct Aws {
+    ml: Client,
+    personalize: aws_sdk_personalize::Client,
+}
+
+/// Which job to look at.
+#[derive(Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Job {
+    Export { audience_generation_job_arn: AudienceGenerationJobArn, export_name: JobName },
+    Generation { audience_generation_job_arn: AudienceGenerationJobArn },
+    Segment { batch_segment_job_arn: BatchSegmentJobArn },
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
-    audience_generation_job_arn: AudienceGenerationJobArn,
-    /// The export to look at; none for the audience itself.
-    export_name: Option<JobName>,
+    #[serde(flatten)]
+    job: Job,
     /// When this run started the job; none where it was there before.
     start_time: Option<Moment>,
-    /// Of an audience: whether an earlier look has seen it.
+    /// Of an audience or a segment: whether an earlier look has seen it.
     #[serde(default)]
     was_there: bool,
     deadline: Deadline,
@@ -47,9 +62,8 @@ struct Event {
     model_sizes: Option<Vec<AudienceSize>>,
 }
 
-async fn check(event: Value, ml: &Client, poll: PollBounds) -> Result<JobStatus, Error> {
+async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, Error> {
     let event: Event = read_event(event)?;
-    let arn = event.audience_generation_job_arn.as_str();
     let look = |kind, job| Look {
         kind,
         job,
@@ -59,23 +73,30 @@ async fn check(event: Value, ml: &Client, poll: PollBounds) -> Result<JobStatus,
         poll,
         now: SystemTime::now().into(),
     };
-    let (look, seen) = match &event.export_name {
-        None => (look(JobKind::Generation, arn), generation(arn, ml).await?),
-        Some(name) => (look(JobKind::Export, name.as_str()), export(name, arn, &event.execution, ml).await?),
+    let (look, seen) = match &event.job {
+        Job::Generation { audience_generation_job_arn: arn } => {
+            (look(JobKind::Generation, arn.as_str()), generation(arn, &aws.ml).await?)
+        }
+        Job::Export { audience_generation_job_arn: arn, export_name } => {
+            (look(JobKind::Export, export_name.as_str()), export(export_name, arn, &event.execution, &aws.ml).await?)
+        }
+        Job::Segment { batch_segment_job_arn: arn } => {
+            (look(JobKind::Segment, arn.as_str()), segment(arn, &aws.personalize).await?)
+        }
     };
     let mut status = match seen {
         Some(seen) => look.judge(seen),
         None => look.judge_missing()?,
     };
-    if let (Phase::Ready, Some(policy), None) = (status.phase, &event.export, &event.export_name) {
+    if let (Phase::Ready, JobKind::Generation, Some(policy)) = (status.phase, look.kind, &event.export) {
         status.export_sizes = Some(policy.choose(status.metrics.as_ref(), event.model_sizes.as_deref())?);
     }
     tracing::info!(run = event.execution.name, status = status.status, "checked a job");
     Ok(status)
 }
 
-async fn generation(arn: &str, ml: &Client) -> Result<Option<Seen>, Error> {
-    match ml.get_audience_generation_job().audience_generation_job_arn(arn).send().await {
+async fn generation(arn: &AudienceGenerationJobArn, ml: &Client) -> Result<Option<Seen>, Error> {
+    match ml.get_audience_generation_job().audience_generation_job_arn(arn.as_str()).send().await {
         Ok(job) => Ok(Some(seen_generation(&job))),
         Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
         Err(error) => Err(Error::from(error).doing(format_args!("looking at audience generation job {arn}"))),
@@ -83,8 +104,13 @@ async fn generation(arn: &str, ml: &Client) -> Result<Option<Seen>, Error> {
 }
 
 /// Finds this run's export, through all pages: there is no Get for exports, and an older run may have used the name.
-async fn export(name: &JobName, arn: &str, execution: &Execution, ml: &Client) -> Result<Option<Seen>, Error> {
-    let mut pages = ml.list_audience_export_jobs().audience_generation_job_arn(arn).into_paginator().send();
+async fn export(
+    name: &JobName,
+    arn: &AudienceGenerationJobArn,
+    execution: &Execution,
+    ml: &Client,
+) -> Result<Option<Seen>, Error> {
+    let mut pages = ml.list_audience_export_jobs().audience_generation_job_arn(arn.as_str()).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Error::from(error).doing(format_args!("looking at export {name}")))?;
         let ours = page.audience_export_jobs.iter().find(|export| {
@@ -95,6 +121,14 @@ async fn export(name: &JobName, arn: &str, execution: &Execution, ml: &Client) -
         }
     }
     Ok(None)
+}
+
+async fn segment(arn: &BatchSegmentJobArn, personalize: &aws_sdk_personalize::Client) -> Result<Option<Seen>, Error> {
+    match personalize.describe_batch_segment_job().batch_segment_job_arn(arn.as_str()).send().await {
+        Ok(job) => Ok(job.batch_segment_job().map(seen_segment)),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
+        Err(error) => Err(Error::from(error).doing(format_args!("looking at batch segment job {arn}"))),
+    }
 }
 
 fn seen_generation(job: &GetAudienceGenerationJobOutput) -> Seen {
@@ -118,6 +152,19 @@ fn seen_export(export: &AudienceExportJobSummary) -> Seen {
         update_time: Some(export.update_time.into()),
         metrics: None,
         output_location: export.output_location.clone(),
+    }
+}
+
+fn seen_segment(job: &BatchSegmentJob) -> Seen {
+    let output = job.job_output().and_then(|output| output.s3_data_destination());
+    Seen {
+        status: job.status().unwrap_or_default().to_owned(),
+        status_code: None,
+        message: job.failure_reason().map(str::to_owned),
+        create_time: job.creation_date_time().copied().map(Moment::from),
+        update_time: job.last_updated_date_time().copied().map(Moment::from),
+        metrics: None,
+        output_location: output.map(|output| output.path.clone()),
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_cleanroomsml::types::AudienceSize as SdkSize;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
+use lookalike::once::{Found, Started, start_once};
 use lookalike::values::{AudienceGenerationJobArn, JobName};
 use lookalike::{AudienceSize, Error, ErrorName};
 use serde::{Deserialize, Serialize};
@@ -43,15 +44,14 @@ async fn start(event: Value, ml: &Client) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let name = job::name_of_export(&event.name, event.audience_size);
     event.deadline.allow(SystemTime::now().into(), format_args!("Export {name}"))?;
-    if !event.attempt.is_first() && find(&name, &event, ml).await? {
-        tracing::info!(run = event.execution.name, "found the export of an earlier attempt");
-        return Ok(Answer { name });
-    }
-    match begin(&name, &event, ml).await {
-        Err(conflict) if conflict.name == ErrorName::Conflict && find(&name, &event, ml).await? => {}
-        begun => begun?,
-    }
-    tracing::info!(run = event.execution.name, size = %event.audience_size, "started an export");
+    let started = start_once(
+        &[name],
+        event.attempt,
+        async |name| find(name, &event, ml).await,
+        async |name| begin(name, &event, ml).await,
+    );
+    let Started { name, was_there, .. } = started.await?;
+    tracing::info!(run = event.execution.name, size = %event.audience_size, was_there, "started an export");
     Ok(Answer { name })
 }
 
@@ -73,23 +73,26 @@ async fn begin(name: &JobName, event: &Event, ml: &Client) -> Result<(), Error> 
     started.map(|_| ()).map_err(|error| Error::from(error).doing(format_args!("starting export {name}")))
 }
 
-/// Looks through all pages for the export that bears our name. Errors as `Conflict` where it is not this run's.
-async fn find(name: &JobName, event: &Event, ml: &Client) -> Result<bool, Error> {
+/// Looks through all pages for this run's export: the service is not said to refuse a name twice.
+async fn find(name: &JobName, event: &Event, ml: &Client) -> Result<Found<()>, Error> {
     let arn = event.audience_generation_job_arn.as_str();
     let mut pages = ml.list_audience_export_jobs().audience_generation_job_arn(arn).into_paginator().send();
     let size = event.audience_size.to_string();
+    let mut older = Found::Nothing;
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Error::from(error).doing(format_args!("looking for export {name}")))?;
-        if let Some(found) = page.audience_export_jobs.iter().find(|export| export.name == name.as_str()) {
+        for found in page.audience_export_jobs.iter().filter(|export| export.name == name.as_str()) {
             let theirs = found.audience_size().and_then(|size| AudienceSize::try_from(size).ok());
             let theirs = theirs.map(|size| size.to_string());
             let asked = vec![("audienceSize", theirs.as_deref())];
             let listed = Listed { create_time: Moment::from(found.create_time), asked };
-            listed.check_ours(name, &event.execution, &[("audienceSize", Some(&size))])?;
-            return Ok(true);
+            match listed.found((), name, &event.execution, &[("audienceSize", Some(&size))])? {
+                Found::Ours(()) => return Ok(Found::Ours(())),
+                found => older = found,
+            }
         }
     }
-    Ok(false)
+    Ok(older)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
+use lookalike::once::{Found, Started, start_once};
 use lookalike::request::{AudienceRequest, Defaults, SeedAudience, SeedSource, SqlComputeConfiguration, SqlText};
 use lookalike::values::{JobName, S3Uri};
 use lookalike::{Error, ErrorName};
@@ -53,32 +54,15 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Audience generation job {}", request.name))?;
-    let names = job::names_to_try(&request.name, &event.execution);
-    if !event.attempt.is_first() {
-        for name in &names {
-            if let Found::Ours(audience_generation_job_arn) = find(name, &request, &event.execution, &aws.ml).await? {
-                tracing::info!(run = event.execution.name, "found the job of an earlier attempt");
-                return Ok(Answer { audience_generation_job_arn, name: name.clone() });
-            }
-        }
-    }
-    let mut taken = None;
-    for name in names {
-        let conflict = match begin(&name, &request, &event.execution, &aws.ml, stack).await {
-            Err(error) if error.name == ErrorName::Conflict => error,
-            begun => {
-                let audience_generation_job_arn = begun?;
-                tracing::info!(run = event.execution.name, "started the generation");
-                return Ok(Answer { audience_generation_job_arn, name });
-            }
-        };
-        match find(&name, &request, &event.execution, &aws.ml).await? {
-            Found::Ours(audience_generation_job_arn) => return Ok(Answer { audience_generation_job_arn, name }),
-            Found::Older(older) => taken = Some(older),
-            Found::Nothing => return Err(conflict),
-        }
-    }
-    Err(taken.unwrap_or_else(|| Error::new(ErrorName::Conflict, "No name is left to try.")))
+    let started = start_once(
+        &job::names_to_try(&request.name, &event.execution),
+        event.attempt,
+        async |name| find(name, &request, &event.execution, &aws.ml).await,
+        async |name| begin(name, &request, &event.execution, &aws.ml, stack).await,
+    );
+    let Started { job, name, was_there } = started.await?;
+    tracing::info!(run = event.execution.name, was_there, "started the generation");
+    Ok(Answer { audience_generation_job_arn: job, name })
 }
 
 /// Reads the request that `check-request` wrote.
@@ -109,7 +93,7 @@ async fn begin(
         .set_include_seed_in_output(request.include_seed_in_output)
         .set_collaboration_id(request.collaboration_id.clone().map(String::from))
         .set_description(request.description.clone().map(String::from))
-        .set_tags(Some(job::tags(request, stack, execution).into_iter().collect()))
+        .set_tags(Some(request.tags.clone().into_iter().chain(job::own_tags(stack, execution)).collect()))
         .customize()
         .config_override(never_repeat)
         .send()
@@ -124,22 +108,13 @@ async fn begin(
     Ok(started.audience_generation_job_arn)
 }
 
-/// What there is under a name.
-enum Found {
-    /// The job of an earlier attempt of this run.
-    Ours(String),
-    /// A job from before this run, and what to say of it.
-    Older(Error),
-    Nothing,
-}
-
-/// Looks through all pages for the job that bears a name. Errors as `Conflict` where another run has just made it.
+/// Looks through all pages for the job that bears a name.
 async fn find(
     name: &JobName,
     request: &AudienceRequest,
     execution: &Execution,
     ml: &aws_sdk_cleanroomsml::Client,
-) -> Result<Found, Error> {
+) -> Result<Found<String>, Error> {
     let mut pages = ml.list_audience_generation_jobs().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page =
@@ -153,11 +128,8 @@ async fn find(
                     ("description", found.description().filter(|text| !text.is_empty())),
                 ],
             };
-            return match listed.check_ours(name, execution, &job::wanted_generation(request)) {
-                Ok(()) => Ok(Found::Ours(found.audience_generation_job_arn.clone())),
-                Err(older) if listed.is_older_than(execution) => Ok(Found::Older(older)),
-                Err(conflict) => Err(conflict),
-            };
+            let arn = found.audience_generation_job_arn.clone();
+            return listed.found(arn, name, execution, &job::wanted_generation(request));
         }
     }
     Ok(Found::Nothing)
