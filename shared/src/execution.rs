@@ -15,10 +15,18 @@ use crate::seed::SeedCount;
 use crate::upload::Upload;
 use crate::values::{AudienceGenerationJobArn, JobName, S3Uri};
 
-/// Reads what a workflow hands to a function. Errors name the field, as `InvalidRequest`.
+/// Reads what a workflow hands to a function. Errors name the field and never quote it, as `InvalidRequest`.
 pub fn read_event<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
-    serde_json::from_value(event).map_err(|error| {
-        let message = format!("The function's event is not of its form: {error}. Call it as the workflow does.");
+    serde_path_to_error::deserialize(event).map_err(|error| {
+        let problem = error.inner().to_string();
+        // Before this serde quotes what it found; after it and elsewhere stand only our own words.
+        let problem = match problem.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("expected {expected}"),
+            None => problem,
+        };
+        let field = Some(error.path().to_string()).filter(|path| path != ".");
+        let problem = field.map_or_else(|| problem.clone(), |field| format!("{field}: {problem}"));
+        let message = format!("The function's event is not of its form: {problem}. Call it as the workflow does.");
         Error::new(ErrorName::InvalidRequest, message)
     })
 }
@@ -292,6 +300,20 @@ mod tests {
         assert!(matches!(Input::read(json!({"audienceGenerationJobArn": "x"})).unwrap(), Input::Export(_)));
         for wrong in [json!([]), json!({"upload": {"bucket": "b"}}), json!({"upload": 3})] {
             assert_eq!(Input::read(wrong).err().unwrap().name, ErrorName::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_form_is_told_by_its_field_and_never_quoted() {
+        let message = |upload: Value| Input::read(json!({ "upload": upload })).err().unwrap().message;
+        let secret = "SECRET, expected SECRET";
+        for (upload, told) in [
+            (json!({"bucket": "b", "key": "k", "size": secret}), "form: size: expected u64."),
+            (json!({"bucket": "b"}), "missing field `key`"),
+            (json!(secret), "expected struct Upload"),
+        ] {
+            let message = message(upload);
+            assert!(message.contains(told) && !message.contains("SECRET"), "{message}");
         }
     }
 
