@@ -5,7 +5,7 @@
 //! `tests/inputs` asks this of mutated samples on stable, the targets in `tests/fuzz` ask it under libFuzzer.
 
 // A panic is how a property fails.
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::missing_panics_doc)]
 
 mod event;
 mod metadata;

@@ -47,7 +47,7 @@ pub fn seed(bytes: &[u8]) {
 fn read<'p>(pieces: impl Iterator<Item = &'p [u8]>, odd: OddFormats) -> Result<(SeedCount, Vec<u8>), Error> {
     let mut reader = SeedReader::new("s3://my-seeds/seeds/spring-runners.jsonl", odd);
     let mut clean = Vec::new();
-    let mut read = || {
+    let read = || {
         for piece in pieces {
             reader.push(piece, &mut clean)?;
         }
