@@ -67,8 +67,11 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, String> {
         DateTime::from_str(text, Format::DateTimeWithOffset)
+            .ok()
+            // The year 0 can be read, but not written.
+            .filter(|time| time.fmt(Format::DateTime).is_ok())
             .map(Self)
-            .map_err(|_| "is no time (2026-01-31T12:00:00Z)".to_owned())
+            .ok_or_else(|| "is no time (2026-01-31T12:00:00Z)".to_owned())
     }
 }
 
@@ -268,6 +271,7 @@ mod tests {
     fn a_moment_is_read_with_any_offset_and_written_in_utc() {
         assert_eq!(moment("2026-11-22T17:00:00.250+01:00").to_string(), "2026-11-22T16:00:00.25Z");
         assert!("yesterday".parse::<Moment>().is_err());
+        assert!("0000-12-31T23:59:59Z".parse::<Moment>().is_err());
     }
 
     #[test]
