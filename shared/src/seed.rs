@@ -112,23 +112,19 @@ impl SeedReader {
     /// Tells the format by the first bytes.
     fn begin(&mut self, clean: &mut Vec<u8>) -> Result<(), Error> {
         let head = std::mem::take(&mut self.head);
-        let odd = |what: &str| match self.odd_formats {
-            OddFormats::Taken => Ok(()),
-            OddFormats::Refused => Err(refused(what)),
-        };
         let lines = Lines::new(self.odd_formats);
         let body = match head.as_slice() {
-            [0x1f, 0x8b, ..] => odd("gzip").map(|()| (Body::Gzip(Box::new(MultiGzDecoder::new(lines))), 0)),
-            [0xef, 0xbb, 0xbf, ..] => odd("a byte-order mark").map(|()| (Body::Plain(lines), 3)),
+            [0x1f, 0x8b, ..] if self.odd_formats == OddFormats::Refused => Err(refused("gzip")),
+            [0x1f, 0x8b, ..] => Ok(Body::Gzip(Box::new(MultiGzDecoder::new(lines)))),
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..] => {
                 Err("is in UTF-16 or binary: save it as UTF-8".to_owned())
             }
             [b'[', ..] => Err("is a JSON array: write each of its objects on a line of its own".to_owned()),
             [b'P', b'K', 3, 4, ..] => Err("is a zip file: unpack it, or pack it with gzip".to_owned()),
-            _ => Ok((Body::Plain(lines), 0)),
+            _ => Ok(Body::Plain(lines)),
         };
-        let read = body.and_then(|(mut body, skipped)| {
-            body.read(&head[skipped..], clean)?;
+        let read = body.and_then(|mut body| {
+            body.read(&head, clean)?;
             self.body = Some(body);
             Ok(())
         });
@@ -250,7 +246,16 @@ impl Lines {
         read
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<(), String> {
+    fn read_line(&mut self, mut line: &[u8]) -> Result<(), String> {
+        // Looked for here and not in the file's first bytes: these may be gzip's.
+        if self.number == 1
+            && let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf")
+        {
+            if self.odd_formats == OddFormats::Refused {
+                return Err(refused("a byte-order mark"));
+            }
+            line = rest;
+        }
         let trimmed = line.strip_suffix(b"\r").unwrap_or(line);
         let is_blank = trimmed.iter().all(u8::is_ascii_whitespace);
         if self.odd_formats == OddFormats::Refused {
@@ -459,7 +464,9 @@ mod tests {
             assert_eq!(read(odd), (Ok(count(30)), plain.clone()));
         }
         assert_eq!(read(blank), (Ok(SeedCount { blank_lines: 2, ..count(30) }), plain.clone()));
-        assert_eq!(read(gzip(&plain)), (Ok(count(30)), plain.clone()));
+        for packed in [&plain, &marked, &crlf] {
+            assert_eq!(read(gzip(packed)), (Ok(count(30)), plain.clone()));
+        }
         let parts = [gzip(&plain[..100]), gzip(&plain[100..])].concat();
         assert_eq!(read(parts), (Ok(count(30)), plain.clone()));
         let repeated = format!("{plain}{plain}");

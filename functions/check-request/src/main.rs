@@ -12,7 +12,7 @@ use lookalike::execution::{
     CheckedRun, Deadline, Execution, Input, Skipped, checked_request_key, checked_seed_key, read_event,
 };
 use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model};
-use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, request_of_metadata};
+use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, parse, request_of_metadata};
 use lookalike::seed::{OddFormats, SeedCount};
 use lookalike::upload::{Kind, Upload};
 use lookalike::values::{ConfiguredAudienceModelArn, S3Uri};
@@ -95,13 +95,7 @@ async fn request_of_upload(upload: &Upload, objects: &Objects) -> Result<(Input,
         }
         Some(Kind::Request) => {
             let bytes = objects.read_request(&place, &version).await?;
-            let request = serde_json::from_slice(&bytes).map_err(|error| {
-                // The error of the parser may quote what it read, so only the place is told.
-                let (line, column) = (error.line(), error.column());
-                let message =
-                    format!("{place} is no JSON (line {line}, column {column}). Mend it and upload it again.");
-                Error::new(ErrorName::InvalidRequest, message)
-            })?;
+            let request = parse(&bytes).map_err(|error| error.doing(format_args!("reading {place}")))?;
             Ok((Input::of_request(request), Version::Latest))
         }
         None => {
