@@ -16,10 +16,18 @@ use crate::segment_input::InputCount;
 use crate::upload::Upload;
 use crate::values::{AudienceGenerationJobArn, JobName, S3Uri, SegmentJobName};
 
-/// Reads what a workflow hands to a function. Errors name the field, as `InvalidRequest`.
+/// Reads what a workflow hands to a function. Errors name the field and never quote it, as `InvalidRequest`.
 pub fn read_event<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
-    serde_json::from_value(event).map_err(|error| {
-        let message = format!("The function's event is not of its form: {error}. Call it as the workflow does.");
+    serde_path_to_error::deserialize(event).map_err(|error| {
+        let problem = error.inner().to_string();
+        // Before this serde quotes what it found; after it and elsewhere stand only our own words.
+        let problem = match problem.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("expected {expected}"),
+            None => problem,
+        };
+        let field = Some(error.path().to_string()).filter(|path| path != ".");
+        let problem = field.map_or_else(|| problem.clone(), |field| format!("{field}: {problem}"));
+        let message = format!("The function's event is not of its form: {problem}. Call it as the workflow does.");
         Error::new(ErrorName::InvalidRequest, message)
     })
 }
@@ -60,8 +68,11 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, String> {
         DateTime::from_str(text, Format::DateTimeWithOffset)
+            .ok()
+            // The year 0 can be read, but not written.
+            .filter(|time| time.fmt(Format::DateTime).is_ok())
             .map(Self)
-            .map_err(|_| "is no time (2026-01-31T12:00:00Z)".to_owned())
+            .ok_or_else(|| "is no time (2026-01-31T12:00:00Z)".to_owned())
     }
 }
 
@@ -294,6 +305,7 @@ mod tests {
     fn a_moment_is_read_with_any_offset_and_written_in_utc() {
         assert_eq!(moment("2026-11-22T17:00:00.250+01:00").to_string(), "2026-11-22T16:00:00.25Z");
         assert!("yesterday".parse::<Moment>().is_err());
+        assert!("0000-12-31T23:59:59Z".parse::<Moment>().is_err());
     }
 
     #[test]
@@ -326,6 +338,20 @@ mod tests {
         assert!(matches!(Input::read(json!({"audienceGenerationJobArn": "x"})).unwrap(), Input::Export(_)));
         for wrong in [json!([]), json!({"upload": {"bucket": "b"}}), json!({"upload": 3})] {
             assert_eq!(Input::read(wrong).err().unwrap().name, ErrorName::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_form_is_told_by_its_field_and_never_quoted() {
+        let message = |upload: Value| Input::read(json!({ "upload": upload })).err().unwrap().message;
+        let secret = "SECRET, expected SECRET";
+        for (upload, told) in [
+            (json!({"bucket": "b", "key": "k", "size": secret}), "form: size: expected u64."),
+            (json!({"bucket": "b"}), "missing field `key`"),
+            (json!(secret), "expected struct Upload"),
+        ] {
+            let message = message(upload);
+            assert!(message.contains(told) && !message.contains("SECRET"), "{message}");
         }
     }
 

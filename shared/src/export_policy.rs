@@ -142,7 +142,11 @@ impl FromStr for ExportPolicy {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with(['{', '"']) {
-            let value = serde_json::from_str(text).map_err(|_| format!("is not JSON ({FORMS})"))?;
+            let value: Value = serde_json::from_str(text).map_err(|_| format!("is not JSON ({FORMS})"))?;
+            // Quotes within quotes within quotes would be held in memory all at once.
+            if value.as_str().is_some_and(|within| within.trim_start().starts_with('"')) {
+                return Err(format!("is in quotes twice ({FORMS})"));
+            }
             let mut violations = Violations::default();
             let policy = Self::read(&value, "export", &mut violations);
             return violations.into_result(policy).map_err(|violations| violations.to_string());
@@ -213,6 +217,13 @@ mod tests {
         let policy: ExportPolicy = policy.parse().unwrap();
         let sizes = policy.choose(Some(&metrics(scores)), None);
         sizes.map(|sizes| sizes.iter().map(ToString::to_string).collect()).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn a_policy_may_be_in_quotes_once() {
+        assert_eq!("\"all\"".parse(), Ok(ExportPolicy::All));
+        let twice = json!(json!("all").to_string()).to_string();
+        assert!(twice.parse::<ExportPolicy>().unwrap_err().starts_with("is in quotes twice"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::error::{Error, ErrorName};
 use crate::export_policy::ExportPolicy;
 use crate::job::{MOST_TAGS, tag_key};
 use crate::values::{
@@ -389,6 +390,39 @@ impl ExportRequest {
     }
 }
 
+/// The most values that a request file may have: no request comes near, and a value takes a hundred times the memory of
+/// the few bytes that write it.
+const MOST_VALUES: usize = 10_000;
+
+/// A request file as JSON. Errors as `InvalidRequest`, and never quotes the text.
+pub fn parse(file: &[u8]) -> Result<Value, Error> {
+    let refuse = |message: String| Error::new(ErrorName::InvalidRequest, message);
+    if values(file) > MOST_VALUES {
+        return Err(refuse(format!("The request has more values than any request ({MOST_VALUES}).")));
+    }
+    serde_json::from_slice(file).map_err(|error| {
+        // The error of the parser may quote what it read, so only the place is told.
+        let (line, column) = (error.line(), error.column());
+        refuse(format!("The request is no JSON (line {line}, column {column}). Mend it and upload it again."))
+    })
+}
+
+/// How many values a JSON text has at most: each but the first follows one of three marks, outside of strings.
+fn values(json: &[u8]) -> usize {
+    let mut values = 1;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while bytes.next().is_some_and(|byte| *byte != b'"' && (*byte != b'\\' || bytes.next().is_some())) {}
+            }
+            b'{' | b'[' | b',' => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
 /// What object metadata of a seed may say, in S3's own spelling.
 const METADATA: [&str; 5] = ["name", "collaboration-id", "include-seed-in-output", "description", "export"];
 
@@ -606,6 +640,20 @@ mod tests {
         let entries = entries(&request);
         assert_eq!(entries.len(), 2);
         assert!(!entries.concat().contains("SECRET"));
+    }
+
+    #[test]
+    fn a_request_file_has_as_many_values_as_a_request_can_need_and_text_without_end() {
+        let file = |numbers: usize| format!("[{}0]", "0,".repeat(numbers - 1)).into_bytes();
+        assert!(parse(&file(MOST_VALUES - 1)).is_ok());
+        assert!(parse(&file(MOST_VALUES)).unwrap_err().message.contains("more values than any request (10000)"));
+        let text = json!({"name": ",[{\"\\".repeat(MOST_VALUES)});
+        assert_eq!(parse(text.to_string().as_bytes()).unwrap(), text);
+        for broken in ["", "{\"SECRET", "{\"SECRET\\", "{} SECRET"] {
+            let error = parse(broken.as_bytes()).unwrap_err();
+            assert!(error.message.starts_with("The request is no JSON (line 1, column"), "{error}");
+            assert_eq!(error.name, ErrorName::InvalidRequest);
+        }
     }
 
     #[test]

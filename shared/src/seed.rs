@@ -248,7 +248,9 @@ mod tests {
             assert_eq!(read(odd), (Ok(count(30)), plain.clone()));
         }
         assert_eq!(read(blank), (Ok(SeedCount { blank_lines: 2, ..count(30) }), plain.clone()));
-        assert_eq!(read(gzip(&plain)), (Ok(count(30)), plain.clone()));
+        for packed in [&plain, &marked, &crlf] {
+            assert_eq!(read(gzip(packed)), (Ok(count(30)), plain.clone()));
+        }
         let parts = [gzip(&plain[..100]), gzip(&plain[100..])].concat();
         assert_eq!(read(parts), (Ok(count(30)), plain.clone()));
         let repeated = format!("{plain}{plain}");

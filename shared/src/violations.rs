@@ -9,26 +9,36 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorName};
 
+/// How many broken rules are told one by one: more make a message that no service hands on whole.
+const TOLD: usize = 50;
+
 /// The rules that a document breaks. No value stands in it, only paths and rules: a value may be a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Violations(Vec<String>);
+pub struct Violations {
+    told: Vec<String>,
+    untold: usize,
+}
 
 impl Violations {
     /// Notes that the field at `path` breaks a rule.
     pub fn add(&mut self, path: &str, problem: impl fmt::Display) {
-        self.0.push(format!("{path}: {problem}"));
+        if self.told.len() < TOLD {
+            self.told.push(format!("{path}: {problem}"));
+        } else {
+            self.untold += 1;
+        }
     }
 
-    /// One entry for each broken rule.
+    /// One entry for each broken rule, up to the fiftieth.
     #[must_use]
     pub fn entries(&self) -> &[String] {
-        &self.0
+        &self.told
     }
 
     /// `Ok` with what was read where no rule was broken.
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
+            Some(value) if self.told.is_empty() => Ok(value),
             _ => Err(self),
         }
     }
@@ -124,7 +134,8 @@ impl Violations {
 
 impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
+        f.write_str(&self.told.join("; "))?;
+        if self.untold > 0 { write!(f, "; and {} more", self.untold) } else { Ok(()) }
     }
 }
 
@@ -167,12 +178,20 @@ fn excerpt(key: &str) -> String {
 #[must_use]
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
     known
         .iter()
+        // Two words are no nearer than their lengths, and a comparison holds the product of these in memory.
+        .filter(|candidate| length.abs_diff(candidate.len()) <= farthest(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), *candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .filter(|(distance, candidate)| *distance <= farthest(candidate))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// How many typing errors a word may have to be still taken for the known one.
+fn farthest(known: &str) -> usize {
+    1 + known.len() / 4
 }
 
 #[cfg(test)]
@@ -186,6 +205,23 @@ mod tests {
         assert_eq!(nearest("IncludeSeedinOutputs", &known), Some("includeSeedInOutput"));
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(nearest("tag", &known), Some("tags"));
+    }
+
+    #[test]
+    fn a_word_that_is_much_longer_is_not_even_compared() {
+        // Compared, it would take gigabytes.
+        assert_eq!(nearest(&"name".repeat(10_000_000), &["name"]), None);
+    }
+
+    #[test]
+    fn broken_rules_without_end_are_told_up_to_the_fiftieth_and_counted() {
+        let mut violations = Violations::default();
+        for index in 0..52 {
+            violations.add(&format!("f{index}"), "is wrong");
+        }
+        assert_eq!(violations.entries().len(), 50);
+        assert!(violations.to_string().ends_with("f49: is wrong; and 2 more"), "{violations}");
+        assert!(violations.into_result(Some(())).is_err());
     }
 
     #[test]

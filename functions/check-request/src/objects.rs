@@ -8,6 +8,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use lookalike::lines::{OddFormats, PIECE_BYTES};
+use lookalike::request::parse;
 use lookalike::seed::{SeedCount, SeedReader, UPLOAD_INSTEAD};
 use lookalike::segment_input::{InputCount, InputReader};
 use lookalike::upload::Upload;
@@ -80,12 +81,7 @@ impl Objects {
                 return Err(Error::new(ErrorName::InvalidRequest, message));
             }
         }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            // The error of the parser may quote what it read, so only the place is told.
-            let (line, column) = (error.line(), error.column());
-            let message = format!("{place} is no JSON (line {line}, column {column}). Mend it and upload it again.");
-            Error::new(ErrorName::InvalidRequest, message)
-        })
+        parse(&bytes).map_err(|error| error.doing(format_args!("reading {place}")))
     }
 
     /// The objects whose keys begin so, without markers of folders; none where they may not be listed.

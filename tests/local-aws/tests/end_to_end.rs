@@ -372,7 +372,7 @@ async fn what_another_account_hides_is_left_out_and_a_choice_by_it_is_told() {
 #[tokio::test]
 async fn a_seed_that_was_replaced_before_it_was_read_says_so_and_starts_nothing() {
     let aws = aws().await;
-    let key = "seeds/_replaced.jsonl";
+    let key = "seeds/replaced.jsonl";
     let bucket = aws.output("SeedBucketName").unwrap();
     aws.upload(key, data("seed-runners.jsonl"), &[]).await.unwrap();
     let head = aws.s3().head_object().bucket(bucket).key(key).send().await.unwrap();
