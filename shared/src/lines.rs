@@ -175,7 +175,7 @@ struct Lines<R> {
     too_long: bool,
     number: u64,
     count: LineCount,
-    bad_lines: u64,
+    bad_count: u64,
     bad: Vec<(u64, &'static str)>,
     /// Why reading stopped, on the far side of the gzip decoder.
     stopped: Option<String>,
@@ -190,7 +190,7 @@ impl<R: Records> Lines<R> {
             too_long: false,
             number: 0,
             count: LineCount::default(),
-            bad_lines: 0,
+            bad_count: 0,
             bad: Vec::new(),
             stopped: None,
         }
@@ -211,16 +211,16 @@ impl<R: Records> Lines<R> {
         if !self.line.is_empty() || self.too_long {
             self.end_line()?;
         }
-        if self.bad_lines == 0 {
+        if self.bad_count == 0 {
             return Ok((self.records, self.count));
         }
-        let mut problem = format!("has {} bad of {} lines: ", self.bad_lines, self.number);
+        let mut problem = format!("has {} bad of {} lines: ", self.bad_count, self.number);
         for (index, (number, reason)) in self.bad.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             // Writing to a string cannot fail.
             let _ = write!(problem, "{comma}line {number} {reason}");
         }
-        if self.bad_lines > self.bad.len() as u64 {
+        if self.bad_count > self.bad.len() as u64 {
             problem.push_str(", and more");
         }
         let _ = write!(problem, ". Write one {} a line and upload it again", R::FORM);
@@ -251,7 +251,7 @@ impl<R: Records> Lines<R> {
             Line::Good => Ok(()),
             Line::Stop(problem) => Err(problem),
             Line::Bad(reason) => {
-                self.bad_lines += 1;
+                self.bad_count += 1;
                 if self.bad.len() < TOLD_BAD_LINES {
                     self.bad.push((self.number, reason));
                 }

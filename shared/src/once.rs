@@ -50,7 +50,7 @@ pub async fn start_once<J>(
     for name in names {
         let conflict = match begin(name).await {
             Err(error) if error.name == ErrorName::Conflict => error,
-            begun => return begun.map(|job| Started { job, name: name.clone(), was_there: false }),
+            other => return other.map(|job| Started { job, name: name.clone(), was_there: false }),
         };
         match find(name).await? {
             Found::Ours(job) => return Ok(Started { job, name: name.clone(), was_there: true }),

@@ -5,6 +5,7 @@
 
 use actson::feeder::PushJsonFeeder;
 use actson::options::JsonParserOptionsBuilder;
+use actson::parser::ParserError;
 use actson::{JsonEvent, JsonParser};
 use serde::Serialize;
 
@@ -62,6 +63,8 @@ pub struct OutputReader {
     /// The last name of a field, by its depth; no more than three are looked at.
     fields: [Field; 3],
     error: Option<String>,
+    /// Whether there was anything but blanks yet: the parser takes nothing at all for an error.
+    has_begun: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,7 @@ impl Default for OutputReader {
             depth: 0,
             fields: [Field::Other; 3],
             error: None,
+            has_begun: false,
         }
     }
 }
@@ -88,6 +92,7 @@ impl Default for OutputReader {
 impl OutputReader {
     /// Reads the next bytes. Errors with why this is no output of a segment job.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        self.has_begun |= !bytes.trim_ascii().is_empty();
         while !bytes.is_empty() {
             let taken = self.parser.feeder.push_bytes(bytes);
             bytes = &bytes[taken..];
@@ -99,14 +104,19 @@ impl OutputReader {
     /// Ends the reading. Errors with why this is no output of a segment job.
     pub fn finish(mut self) -> Result<OutputCount, String> {
         self.parser.feeder.done();
-        self.read()?;
-        if self.depth > 0 { Err("is cut short".to_owned()) } else { Ok(self.count) }
+        if self.has_begun {
+            self.read()?;
+        }
+        Ok(self.count)
     }
 
     fn read(&mut self) -> Result<(), String> {
         loop {
             // The parser's error may quote what it read.
-            let event = self.parser.next_event().map_err(|_| "is no JSON".to_owned())?;
+            let event = self.parser.next_event().map_err(|error| match error {
+                ParserError::NoMoreInput => "is cut short",
+                _ => "is no JSON",
+            })?;
             match event {
                 None | Some(JsonEvent::NeedMoreInput) => return Ok(()),
                 Some(event) => self.take(event)?,
@@ -190,6 +200,7 @@ mod tests {
             assert_eq!(read(OUTPUT, piece).unwrap(), wanted, "{piece}");
         }
         assert_eq!(read("", 1).unwrap(), OutputCount::default());
+        assert_eq!(read("\n \n", 1).unwrap(), OutputCount::default());
     }
 
     #[test]

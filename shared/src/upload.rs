@@ -191,6 +191,8 @@ mod tests {
             ("requests/q.JSON", Some(Kind::Request)),
             ("requests/q.txt", None),
             ("requests/.json", None),
+            ("segments/2026/q.json", Some(Kind::Segment)),
+            ("segments/items.jsonl", None),
             ("seeds/", None),
             ("seeds/folder/", None),
             ("seeds/_SUCCESS", None),

@@ -13,6 +13,7 @@ use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOut
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadOutput;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::operation::upload_part::UploadPartOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -337,6 +338,102 @@ async fn a_request_for_exports_needs_nothing_but_the_audience() {
 async fn an_upload_that_asks_for_nothing_says_where_uploads_go() {
     let error = run(&uploaded("other/a"), &[], &model(500)).await.unwrap_err();
     assert!(error.message.contains("upload seeds under seeds/"));
+}
+
+fn segment_request() -> Value {
+    json!({
+        "solutionVersionArn": "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e",
+        "jobInput": {"s3DataSource": {"path": "s3://b/in"}},
+        "jobOutput": {"s3DataDestination": {"path": "s3://b/out/"}},
+        "roleArn": "arn:aws:iam::123456789012:role/segments",
+    })
+}
+
+/// The objects whose keys begin as the input's path says.
+fn listing(keys: &'static [&'static str]) -> Rule {
+    mock!(S3::list_objects_v2)
+        .match_requests(|list| list.bucket() == Some("b") && list.prefix() == Some("in"))
+        .then_output(|| {
+            let object = |key: &&str| aws_sdk_s3::types::Object::builder().key(*key).build();
+            ListObjectsV2Output::builder().set_contents(Some(keys.iter().map(object).collect())).build()
+        })
+}
+
+fn holding(key: &'static str, body: &'static str) -> Rule {
+    mock!(S3::get_object)
+        .match_requests(move |get| get.key() == Some(key))
+        .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(body.as_bytes())).build())
+}
+
+async fn segment(input: &Value, s3: &[&Rule]) -> Result<Value, Error> {
+    let s3 = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
+    let ml = mock_client!(aws_sdk_cleanroomsml, []);
+    let mut event = event(input);
+    event["engine"] = json!("segment");
+    Ok(serde_json::to_value(check(event, &s3, &ml, &stack()).await?).unwrap())
+}
+
+#[tokio::test]
+async fn a_segment_request_is_checked_with_everything_that_its_job_will_take() {
+    let written = Written::default();
+    let list = listing(&["in/", "in/1.jsonl", "in/2.jsonl", "in_test/3.jsonl"]);
+    let (first, second) = (holding("in/1.jsonl", "{\"itemId\":\"1\"}\n"), holding("in/2.jsonl", "{\"itemId\":\"2\"}"));
+    let third = holding("in_test/3.jsonl", "{\"itemId\":\"3\"}");
+    let checked = segment(&segment_request(), &[&list, &first, &second, &third, &written.putting()]).await.unwrap();
+    let warning = checked["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warning.contains("takes 1 more, the first of them s3://b/in_test/3.jsonl"), "{warning}");
+    assert_eq!(
+        checked,
+        json!({
+            "name": "run-1", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "deadline": "2026-11-22T17:00:00Z",
+            "input": {"lines": 3, "kind": "itemId"}, "warnings": [warning], "skipped": [],
+        })
+    );
+    assert_eq!(written.json("checked/run-1.json")["jobName"], "run-1");
+}
+
+#[tokio::test]
+async fn an_uploaded_segment_request_is_read_and_only_from_its_place() {
+    let written = Written::default();
+    let request = mock!(S3::get_object).match_requests(|get| get.version_id() == Some("v1")).then_output(|| {
+        GetObjectOutput::builder().body(ByteStream::from(segment_request().to_string().into_bytes())).build()
+    });
+    let rules = [&request, &listing(&["in/1"]), &holding("in/1", "{\"itemId\":\"1\"}"), &written.putting()];
+    assert_eq!(segment(&uploaded("segments/a.json"), &rules).await.unwrap()["input"]["lines"], 1);
+    for foreign in ["seeds/a", "requests/a.json", "segments/a.jsonl"] {
+        let error = segment(&uploaded(foreign), &rules).await.unwrap_err();
+        assert!(error.message.contains("upload segment requests under segments/"), "{error}");
+    }
+    let error = run(&uploaded("segments/a.json"), &[], &model(500)).await.unwrap_err();
+    assert!(error.message.contains("asks for no audience"), "{error}");
+}
+
+#[tokio::test]
+async fn a_segments_input_that_is_bad_or_not_there_is_told_before_the_job() {
+    let nothing = segment(&segment_request(), &[&listing(&["in/"])]).await.unwrap_err();
+    assert_eq!(nothing.name, ErrorName::NotFound);
+    assert!(nothing.message.contains("there is nothing at s3://b/in"), "{nothing}");
+    let mixed = [
+        &listing(&["in/1", "in/2"]),
+        &holding("in/1", "{\"itemId\":\"1\"}"),
+        &holding("in/2", "{\"itemAttributes\":\"a\"}"),
+    ];
+    let mixed = segment(&segment_request(), &mixed).await.unwrap_err();
+    assert_eq!(mixed.name, ErrorName::InvalidSeed);
+    assert!(mixed.message.starts_with("s3://b/in/2 has lines of itemAttributes"), "{mixed}");
+}
+
+#[tokio::test]
+async fn a_segments_input_that_may_not_be_read_is_told_as_skipped() {
+    let written = Written::default();
+    let list = mock!(S3::list_objects_v2).then_http_response(|| {
+        let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+        HttpResponse::new(403.try_into().unwrap(), SdkBody::from(body))
+    });
+    let unlisted = segment(&segment_request(), &[&list, &written.putting()]).await.unwrap();
+    assert_eq!((&unlisted["skipped"], &unlisted["input"]), (&json!(["input"]), &Value::Null));
+    let unread = segment(&segment_request(), &[&listing(&["in/1"]), &denied(), &written.putting()]).await.unwrap();
+    assert_eq!((&unread["skipped"], &unread["input"]), (&json!(["input"]), &Value::Null));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use lookalike::job::{Metrics, RelevanceMetric};
 use lookalike::schedule::PollBounds;
 use lookalike::status::{JobKind, JobStatus, Look, Phase, Seen};
 use lookalike::values::{AudienceGenerationJobArn, BatchSegmentJobArn, JobName};
-use lookalike::{AudienceSize, Error, ExportPolicy};
+use lookalike::{AudienceSize, Error, ErrorName, ExportPolicy};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,20 +35,13 @@ struct Aws {
     personalize: aws_sdk_personalize::Client,
 }
 
-/// Which job to look at.
-#[derive(Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-enum Job {
-    Export { audience_generation_job_arn: AudienceGenerationJobArn, export_name: JobName },
-    Generation { audience_generation_job_arn: AudienceGenerationJobArn },
-    Segment { batch_segment_job_arn: BatchSegmentJobArn },
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
-    #[serde(flatten)]
-    job: Job,
+    audience_generation_job_arn: Option<AudienceGenerationJobArn>,
+    /// The export of this audience to look at; none for the audience itself.
+    export_name: Option<JobName>,
+    batch_segment_job_arn: Option<BatchSegmentJobArn>,
     /// When this run started the job; none where it was there before.
     start_time: Option<Moment>,
     /// Of an audience or a segment: whether an earlier look has seen it.
@@ -73,15 +66,17 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, E
         poll,
         now: SystemTime::now().into(),
     };
-    let (look, seen) = match &event.job {
-        Job::Generation { audience_generation_job_arn: arn } => {
-            (look(JobKind::Generation, arn.as_str()), generation(arn, &aws.ml).await?)
+    let job = (&event.audience_generation_job_arn, &event.export_name, &event.batch_segment_job_arn);
+    let (look, seen) = match job {
+        (Some(arn), None, None) => (look(JobKind::Generation, arn.as_str()), generation(arn, &aws.ml).await?),
+        (Some(arn), Some(name), None) => {
+            (look(JobKind::Export, name.as_str()), export(name, arn, &event.execution, &aws.ml).await?)
         }
-        Job::Export { audience_generation_job_arn: arn, export_name } => {
-            (look(JobKind::Export, export_name.as_str()), export(export_name, arn, &event.execution, &aws.ml).await?)
-        }
-        Job::Segment { batch_segment_job_arn: arn } => {
-            (look(JobKind::Segment, arn.as_str()), segment(arn, &aws.personalize).await?)
+        (None, None, Some(arn)) => (look(JobKind::Segment, arn.as_str()), segment(arn, &aws.personalize).await?),
+        _ => {
+            let message = "The event must name one job: audienceGenerationJobArn, with exportName for an export of it, or \
+                           batchSegmentJobArn.";
+            return Err(Error::new(ErrorName::InvalidRequest, message));
         }
     };
     let mut status = match seen {

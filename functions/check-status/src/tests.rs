@@ -7,10 +7,10 @@ use aws_sdk_cleanroomsml::types::{
     AudienceExportJobStatus, AudienceGenerationJobStatus, AudienceSize as SdkSize, AudienceSizeType,
     RelevanceMetric as SdkMetric, StatusDetails,
 };
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use aws_sdk_personalize::operation::describe_batch_segment_job::DescribeBatchSegmentJobOutput;
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
-use lookalike::ErrorName;
 use serde_json::json;
 
 const ARN: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
@@ -27,6 +27,13 @@ fn event(more: &Value) -> Value {
     });
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     event
+}
+
+fn aws(rules: &[&Rule]) -> Aws {
+    Aws {
+        ml: mock_client!(aws_sdk_cleanroomsml, RuleMode::MatchAny, rules),
+        personalize: mock_client!(aws_sdk_personalize, RuleMode::MatchAny, rules),
+    }
 }
 
 fn job(status: &str) -> GetAudienceGenerationJobOutputBuilder {
@@ -50,7 +57,7 @@ fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
 
 async fn of_refusal(status: u16, code: &'static str, more: &Value) -> Result<JobStatus, Error> {
     let rule = mock!(Client::get_audience_generation_job).then_http_response(move || refusal(status, code, "no"));
-    check(event(more), &mock_client!(aws_sdk_cleanroomsml, [&rule]), poll()).await
+    check(event(more), &aws(&[&rule]), poll()).await
 }
 
 fn size(value: i32) -> SdkSize {
@@ -74,7 +81,7 @@ async fn of_generation(job: GetAudienceGenerationJobOutputBuilder, more: &Value)
     let rule = mock!(Client::get_audience_generation_job)
         .match_requests(|request| request.audience_generation_job_arn() == Some(ARN))
         .then_output(move || job.clone().build().unwrap());
-    let status = check(event(more), &mock_client!(aws_sdk_cleanroomsml, [&rule]), poll()).await?;
+    let status = check(event(more), &aws(&[&rule]), poll()).await?;
     Ok(serde_json::to_value(status).unwrap())
 }
 
@@ -169,12 +176,78 @@ async fn an_export_is_found_by_name_through_all_pages_and_not_one_of_an_older_ru
             let ours = listed("run-5pct", SystemTime::now());
             ListAudienceExportJobsOutput::builder().audience_export_jobs(ours).build().unwrap()
         });
-    let ml = mock_client!(aws_sdk_cleanroomsml, RuleMode::MatchAny, [&first, &second]);
-    let status = check(event(&json!({"exportName": "run-5pct"})), &ml, poll()).await.unwrap();
+    let aws = aws(&[&first, &second]);
+    let status = check(event(&json!({"exportName": "run-5pct"})), &aws, poll()).await.unwrap();
     assert_eq!(status.phase, Phase::Ready);
     assert_eq!(status.output_location.as_deref(), Some("s3://out/run-5pct"));
-    let late = check(event(&json!({"exportName": "run-10pct"})), &ml, poll()).await.unwrap();
+    let late = check(event(&json!({"exportName": "run-10pct"})), &aws, poll()).await.unwrap();
     assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
+}
+
+const SEGMENT: &str = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/run";
+
+async fn of_segment(rule: Rule) -> Result<Value, Error> {
+    let start = Moment::from(SystemTime::now()).to_string();
+    let event = json!({
+        "batchSegmentJobArn": SEGMENT, "startTime": start, "deadline": "2999-01-01T00:00:00Z",
+        "execution": {"id": "arn", "name": "run", "startTime": start},
+    });
+    Ok(serde_json::to_value(check(event, &aws(&[&rule]), poll()).await?).unwrap())
+}
+
+fn describing(status: &'static str) -> Rule {
+    mock!(aws_sdk_personalize::Client::describe_batch_segment_job)
+        .match_requests(|request| request.batch_segment_job_arn() == Some(SEGMENT))
+        .then_output(move || {
+            let place = aws_sdk_personalize::types::S3DataConfig::builder().path("s3://b/out/").build().unwrap();
+            let output = aws_sdk_personalize::types::BatchSegmentJobOutput::builder().s3_data_destination(place);
+            let job = BatchSegmentJob::builder()
+                .status(status)
+                .failure_reason("the reason")
+                .job_output(output.build())
+                .creation_date_time(DateTime::from(SystemTime::now()));
+            DescribeBatchSegmentJobOutput::builder().batch_segment_job(job.build()).build()
+        })
+}
+
+#[tokio::test]
+async fn a_segment_job_is_told_by_its_words_with_spaces_or_underscores() {
+    for (word, phase) in [
+        ("CREATE PENDING", "RUNNING"),
+        ("CREATE_IN_PROGRESS", "RUNNING"),
+        ("CREATE IN_PROGRESS", "RUNNING"),
+        ("ACTIVE", "READY"),
+        ("CREATE FAILED", "FAILED"),
+        ("CREATE_FAILED", "FAILED"),
+    ] {
+        let status = of_segment(describing(word)).await.unwrap();
+        assert_eq!((&status["phase"], &status["status"]), (&json!(phase), &json!(word)));
+        assert_eq!(status["outputLocation"], "s3://b/out/");
+        assert!(status["exportSizes"].is_null());
+    }
+    let failed = of_segment(describing("CREATE FAILED")).await.unwrap();
+    assert_eq!(failed["error"], "SegmentFailed");
+    assert!(failed["cause"].as_str().unwrap().contains("the reason"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_segment_job_that_is_not_there_is_late_and_one_that_cannot_be_looked_at_is_an_error() {
+    let refusing = |code: &'static str| {
+        mock!(aws_sdk_personalize::Client::describe_batch_segment_job).then_http_response(move || {
+            let body = json!({"__type": code, "message": "no"}).to_string();
+            HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body))
+        })
+    };
+    assert_eq!(of_segment(refusing("ResourceNotFoundException")).await.unwrap()["status"], "NOT_FOUND");
+    assert_eq!(of_segment(refusing("ThrottlingException")).await.unwrap_err().name, ErrorName::Throttled);
+}
+
+#[tokio::test]
+async fn an_event_that_names_no_job_or_two_is_refused() {
+    for more in [json!({"audienceGenerationJobArn": null}), json!({"batchSegmentJobArn": SEGMENT})] {
+        let error = check(event(&more), &aws(&[]), poll()).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+    }
 }
 
 #[test]

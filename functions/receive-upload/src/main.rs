@@ -8,7 +8,7 @@ use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::Error;
 use lookalike::environment::Environment;
 use lookalike::execution::{execution_arn, read_event};
-use lookalike::upload::{ObjectCreated, Upload};
+use lookalike::upload::{Kind, ObjectCreated, Upload};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,10 +16,19 @@ use serde_json::{Value, json};
 async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let state_machine_arn: String = environment.required("AUDIENCE_STATE_MACHINE_ARN")?;
+    let workflows = Workflows {
+        audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
+        segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
+    };
     let sfn = Client::new(&lookalike::client::config().load().await);
-    let handle = |event: LambdaEvent<Value>| receive(event.payload, &sfn, &state_machine_arn);
+    let handle = |event: LambdaEvent<Value>| receive(event.payload, &sfn, &workflows);
     lambda_runtime::run(service_fn(handle)).await
+}
+
+/// The ARNs of the state machines.
+struct Workflows {
+    audience: String,
+    segment: String,
 }
 
 #[derive(Serialize)]
@@ -29,13 +38,17 @@ struct Answer {
     execution_arn: Option<String>,
 }
 
-async fn receive(event: Value, sfn: &Client, state_machine_arn: &str) -> Result<Answer, Error> {
+async fn receive(event: Value, sfn: &Client, workflows: &Workflows) -> Result<Answer, Error> {
     let event: EventBridgeEvent<ObjectCreated> = read_event(event)?;
     let upload = Upload::from(event.detail);
-    if upload.kind().is_none() {
-        tracing::info!("passed over an object that asks for nothing");
-        return Ok(Answer { execution_arn: None });
-    }
+    let state_machine_arn = match upload.kind() {
+        Some(Kind::Seed | Kind::Request) => &workflows.audience,
+        Some(Kind::Segment) => &workflows.segment,
+        None => {
+            tracing::info!("passed over an object that asks for nothing");
+            return Ok(Answer { execution_arn: None });
+        }
+    };
     let name = upload.execution_name();
     let started = sfn
         .start_execution()
@@ -67,6 +80,10 @@ mod tests {
 
     const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:audience";
 
+    fn workflows() -> Workflows {
+        Workflows { audience: MACHINE.into(), segment: MACHINE.replace("audience", "segment") }
+    }
+
     fn event(key: &str) -> Value {
         json!({
             "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3",
@@ -92,7 +109,7 @@ mod tests {
                 StartExecutionOutput::builder().execution_arn("arn").start_date(now).build().unwrap()
             });
         let sfn = mock_client!(aws_sdk_sfn, [&rule]);
-        let answer = receive(event("seeds/a b+c.jsonl"), &sfn, MACHINE).await.unwrap();
+        let answer = receive(event("seeds/a b+c.jsonl"), &sfn, &workflows()).await.unwrap();
         assert_eq!(answer.execution_arn.unwrap(), "arn");
     }
 
@@ -102,7 +119,7 @@ mod tests {
             StartExecutionError::ExecutionAlreadyExists(ExecutionAlreadyExists::builder().message("there").build())
         });
         let sfn = mock_client!(aws_sdk_sfn, [&rule]);
-        let arn = receive(event("seeds/a.jsonl"), &sfn, MACHINE).await.unwrap().execution_arn.unwrap();
+        let arn = receive(event("seeds/a.jsonl"), &sfn, &workflows()).await.unwrap().execution_arn.unwrap();
         assert!(arn.starts_with("arn:aws:states:us-east-1:123456789012:execution:audience:a-"), "{arn}");
     }
 
@@ -110,7 +127,7 @@ mod tests {
     async fn an_object_that_asks_for_nothing_is_passed_over() {
         let sfn = mock_client!(aws_sdk_sfn, RuleMode::Sequential, []);
         for key in ["seeds/folder/", "seeds/_SUCCESS", "checked/a.jsonl"] {
-            assert!(receive(event(key), &sfn, MACHINE).await.unwrap().execution_arn.is_none(), "{key}");
+            assert!(receive(event(key), &sfn, &workflows()).await.unwrap().execution_arn.is_none(), "{key}");
         }
     }
 
@@ -121,15 +138,30 @@ mod tests {
             StartExecutionError::ExecutionLimitExceeded(refused.build())
         });
         let sfn = mock_client!(aws_sdk_sfn, [&rule]);
-        let error = receive(event("seeds/a.jsonl"), &sfn, MACHINE).await.err().unwrap();
+        let error = receive(event("seeds/a.jsonl"), &sfn, &workflows()).await.err().unwrap();
         assert!(error.message.starts_with("starting execution a-"), "{error}");
     }
 
     #[tokio::test]
     async fn an_event_of_another_form_is_an_invalid_request() {
         let sfn = mock_client!(aws_sdk_sfn, RuleMode::Sequential, []);
-        let error = receive(json!({"detail": {}}), &sfn, MACHINE).await.err().unwrap();
+        let error = receive(json!({"detail": {}}), &sfn, &workflows()).await.err().unwrap();
         assert_eq!(error.name, ErrorName::InvalidRequest);
+    }
+
+    #[tokio::test]
+    async fn a_segment_request_starts_the_other_workflow() {
+        let rule = mock!(Client::start_execution)
+            .match_requests(|request| request.state_machine_arn().is_some_and(|arn| arn.ends_with(":segment")))
+            .then_output(|| {
+                let now = aws_sdk_sfn::primitives::DateTime::from_secs(0);
+                StartExecutionOutput::builder().execution_arn("arn").start_date(now).build().unwrap()
+            });
+        let sfn = mock_client!(aws_sdk_sfn, [&rule]);
+        let answer = receive(event("segments/spring.json"), &sfn, &workflows()).await.unwrap();
+        assert_eq!(answer.execution_arn.unwrap(), "arn");
+        let input = receive(event("segments/items.jsonl"), &sfn, &workflows()).await.unwrap();
+        assert_eq!((input.execution_arn, rule.num_calls()), (None, 1));
     }
 
     #[tokio::test]
@@ -139,7 +171,7 @@ mod tests {
             StartExecutionOutput::builder().execution_arn("arn").start_date(now).build().unwrap()
         });
         let sample = serde_json::from_str(include_str!("../../../tests/events/receive-upload.json")).unwrap();
-        let answer = receive(sample, &mock_client!(aws_sdk_sfn, [&rule]), MACHINE).await.unwrap();
+        let answer = receive(sample, &mock_client!(aws_sdk_sfn, [&rule]), &workflows()).await.unwrap();
         assert_eq!(answer.execution_arn.unwrap(), "arn");
     }
 }

@@ -208,10 +208,21 @@ fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
 #[test]
 fn the_template_fills_in_every_place_of_a_definition() {
     let template = fs::read_to_string(root().join("template.yaml")).unwrap();
-    let definition = fs::read_to_string(root().join("statemachine/audience.asl.json")).unwrap();
-    let places: BTreeSet<&str> = definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
-    assert!(!places.is_empty());
-    for place in places {
-        assert!(template.contains(&format!("        {place}: !GetAtt")), "template.yaml does not fill in {place}");
+    for workflow in ["audience", "segment"] {
+        let file = format!("statemachine/{workflow}.asl.json");
+        let definition = fs::read_to_string(root().join(&file)).unwrap();
+        let places: BTreeSet<&str> =
+            definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+        assert!(!places.is_empty());
+        let (_, machine) = template.split_once(&format!("DefinitionUri: {file}\n")).unwrap();
+        let machine = machine.split("      Policies:").next().unwrap();
+        for place in places {
+            assert!(machine.contains(&format!("        {place}: !GetAtt")), "{file}: {place} is not filled in");
+            let function = place.strip_suffix("Arn").unwrap();
+            assert!(
+                template.contains(&format!("                - !GetAtt {function}.Arn\n")),
+                "{function} may not be invoked"
+            );
+        }
     }
 }

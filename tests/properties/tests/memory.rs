@@ -6,8 +6,9 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use lookalike::lines::{OddFormats, PIECE_BYTES};
 use lookalike::request::{AudienceRequest, Defaults, parse};
-use lookalike::seed::{OddFormats, PIECE_BYTES, SeedReader};
+use lookalike::seed::SeedReader;
 use lookalike::{Error, ErrorName};
 use peak_alloc::PeakAlloc;
 
