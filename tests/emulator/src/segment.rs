@@ -118,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn who_touched_the_item_comes_before_who_touched_what_goes_with_it_and_strangers_come_last() {
+    fn who_touched_what_goes_with_the_item_too_comes_before_who_touched_only_it_and_strangers_come_last() {
         let answer = answers(AffinityTo::Item, r#"{"itemId": "shoes"}"#, 10).remove(0);
         let users = &answer["output"]["usersList"];
-        assert_eq!(users.as_array().unwrap()[..3], ["b", "a", "c"]);
+        assert_eq!(users.as_array().unwrap()[..3], ["a", "b", "c"]);
         assert_eq!(users.as_array().unwrap().len(), 5);
         assert_eq!(answer["input"], json!({"itemId": "shoes"}));
         assert_eq!(answer["error"], Value::Null);
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn a_segment_has_as_many_users_as_are_asked_for() {
         let answers = answers(AffinityTo::Item, "{\"itemId\":\"pot\"}\n{\"itemId\":\"shoes\"}\n", 2);
-        assert_eq!(answers[0]["output"], json!({"usersList": ["d", "e"]}));
-        assert_eq!(answers[1]["output"], json!({"usersList": ["b", "a"]}));
+        assert_eq!(answers[0]["output"], json!({"usersList": ["e", "d"]}));
+        assert_eq!(answers[1]["output"], json!({"usersList": ["a", "b"]}));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Training {
     starts: Vec<usize>,
     items: Vec<u32>,
     weights: Vec<f64>,
+    /// The length that each user's row had: it grows with what they do.
+    lengths: Vec<f64>,
     item_numbers: HashMap<Box<str>, u32>,
 }
 
@@ -72,6 +74,7 @@ impl Training {
             starts: vec![0],
             items: Vec::new(),
             weights: Vec::new(),
+            lengths: Vec::new(),
             item_numbers: items.0,
         };
         for same_user in interactions.chunk_by(|one, other| one.0 == other.0) {
@@ -100,8 +103,9 @@ impl Training {
                 self.weights[place] = weight;
                 square += weight * weight;
             }
-            if square > 0.0 {
-                let length = square.sqrt();
+            let length = square.sqrt();
+            self.lengths.push(length);
+            if length > 0.0 {
                 for weight in &mut self.weights[row[0]..row[1]] {
                     *weight /= length;
                 }
@@ -136,14 +140,16 @@ impl Training {
     }
 
     /// How much every user is drawn to these items: how alike they are to all users together, of whom each counts as much
-    /// as what they do is these items. So who likes what goes with an item is drawn to it too.
+    /// as what they do is these items, and how much they do. So who likes what goes with an item is drawn to it too, and
+    /// more than who touched only the item, once.
     pub(crate) fn affinity_to(&self, items: &[u32]) -> Vec<f64> {
         let mut is_asked = vec![false; self.item_numbers.len()];
         for &item in items {
             is_asked[item as usize] = true;
         }
         let share = |user| self.row(user).filter(|(item, _)| is_asked[*item]).map(|(_, weight)| weight).sum::<f64>();
-        self.closeness_to((0..self.users.len()).map(|user| (user, share(user))))
+        let closeness = self.closeness_to((0..self.users.len()).map(|user| (user, share(user))));
+        closeness.into_iter().zip(&self.lengths).map(|(closeness, length)| closeness * length).collect()
     }
 
     /// How alike every user is to the mean of these, of whom each has a weight.
@@ -288,7 +294,7 @@ mod tests {
     fn who_likes_what_goes_with_an_item_is_drawn_to_it_and_who_likes_neither_is_not() {
         let training = training("user_id,item_id,timestamp\na,x,1\nb,x,1\nb,y,1\nc,y,1\nd,z,1\n");
         let drawn = training.affinity_to(&[training.item("x").unwrap()]);
-        assert!(drawn[0] > drawn[2] && drawn[1] > drawn[2] && drawn[2] > 0.1, "{drawn:?}");
+        assert!(drawn[1] > drawn[0] && drawn[0] > drawn[2] && drawn[2] > 0.1, "{drawn:?}");
         assert!(drawn[3].abs() < 1e-9, "{drawn:?}");
         assert_eq!(training.item("w"), None);
     }
