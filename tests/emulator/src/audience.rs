@@ -78,7 +78,7 @@ impl Audience {
 }
 
 /// Everyone but `left_out` (in ascending order), the most similar first, and by id where they are equal.
-fn ranking(similarity: &[f64], left_out: &[u32]) -> Vec<u32> {
+pub(crate) fn ranking(similarity: &[f64], left_out: &[u32]) -> Vec<u32> {
     let mut left_out = left_out.iter().peekable();
     let mut ranked: Vec<(f64, u32)> =
         similarity.iter().copied().zip(0..).filter(|(_, user)| left_out.next_if_eq(&user).is_none()).collect();

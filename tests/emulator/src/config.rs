@@ -1,4 +1,4 @@
-//! The configuration file: which models there are, how long jobs take, and where S3 is.
+//! The configuration file: which models and solution versions there are, how long jobs take, and where S3 is.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use lookalike::values::{ConfiguredAudienceModelArn, RoleArn, S3Uri};
 use serde::Deserialize;
 
 use crate::faults::{Fault, FaultPlan};
+use crate::personalize_values::PersonalizeArn;
 
 /// What the emulator is told, as JSON. Everything but the models may be left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Config {
     /// How long an export job takes, at least.
     #[serde(default = "one_second")]
     pub export_seconds: f64,
+    /// How long a segment job takes, at least.
+    #[serde(default = "three_seconds")]
+    pub segment_seconds: f64,
     /// How long the deletion of a generation job takes.
     #[serde(default = "one_second")]
     pub deletion_seconds: f64,
@@ -34,6 +38,12 @@ pub struct Config {
     /// How many export jobs may be pending or in progress. No limit unless said.
     #[serde(default)]
     pub max_export_jobs_in_flight: Option<u32>,
+    /// How many segment jobs may be pending or in progress. No limit unless said.
+    #[serde(default)]
+    pub max_segment_jobs_in_flight: Option<u32>,
+    /// The solution versions of Personalize.
+    #[serde(default)]
+    pub solution_versions: Vec<SolutionVersionConfig>,
     /// The configured audience models.
     pub models: Vec<ModelConfig>,
     /// What goes wrong on purpose.
@@ -79,6 +89,33 @@ pub struct ModelConfig {
     /// A seed that stands in for the result of any SQL query, as there is no SQL engine here.
     #[serde(default)]
     pub sql_seed_s3_uri: Option<S3Uri>,
+}
+
+/// A solution version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SolutionVersionConfig {
+    /// Its ARN, which also says the region and the account of its jobs.
+    pub solution_version_arn: PersonalizeArn,
+    /// What its lines of input ask for.
+    pub recipe: Recipe,
+    /// Interactions, as those of a model.
+    pub training_data: String,
+    /// The items as CSV (`item_id`, and a column for each attribute): a path or an S3 URI. Needed where attributes are
+    /// asked for, and only there.
+    #[serde(default)]
+    pub items: Option<String>,
+}
+
+/// A recipe for user segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Recipe {
+    /// Lines are `{"itemId": "…"}`.
+    #[serde(rename = "aws-item-affinity")]
+    ItemAffinity,
+    /// Lines are `{"itemAttributes": "…"}`.
+    #[serde(rename = "aws-item-attribute-affinity")]
+    ItemAttributeAffinity,
 }
 
 /// The sizes that a model offers.
@@ -132,6 +169,7 @@ impl Config {
         let times = [
             ("generationSeconds", self.generation_seconds),
             ("exportSeconds", self.export_seconds),
+            ("segmentSeconds", self.segment_seconds),
             ("deletionSeconds", self.deletion_seconds),
         ];
         for (name, seconds) in times {
@@ -151,6 +189,17 @@ impl Config {
             }
             model.sizes().map_err(|error| format!("{arn}: audienceSizeBins: {error}"))?;
             if self.models.iter().filter(|other| other.configured_audience_model_arn == *arn).count() > 1 {
+                return Err(format!("{arn}: is there twice"));
+            }
+        }
+        for version in &self.solution_versions {
+            let arn = &version.solution_version_arn;
+            match (version.recipe, &version.items) {
+                (Recipe::ItemAttributeAffinity, None) => return Err(format!("{arn}: items: are needed")),
+                (Recipe::ItemAffinity, Some(_)) => return Err(format!("{arn}: items: have no effect on its recipe")),
+                (Recipe::ItemAttributeAffinity, Some(_)) | (Recipe::ItemAffinity, None) => {}
+            }
+            if self.solution_versions.iter().filter(|other| other.solution_version_arn == *arn).count() > 1 {
                 return Err(format!("{arn}: is there twice"));
             }
         }
@@ -209,6 +258,10 @@ fn one_second() -> f64 {
     1.0
 }
 
+fn three_seconds() -> f64 {
+    3.0
+}
+
 fn default_min_matching_seed_size() -> u32 {
     500
 }
@@ -255,5 +308,16 @@ mod tests {
             json["models"] = serde_json::json!([json["models"][0], json["models"][0]]);
         };
         assert!(error(twice).contains("twice"));
+    }
+
+    #[test]
+    fn a_wrong_solution_version_names_the_member() {
+        let error =
+            |change: fn(&mut serde_json::Value)| sample(|json| change(&mut json["solutionVersions"])).unwrap_err();
+        assert!(error(|versions| versions[0]["solutionVersionArn"] = "arn".into()).contains("personalize"));
+        assert!(error(|versions| versions[0]["recipe"] = "aws-hrnn".into()).contains("aws-hrnn"));
+        assert!(error(|versions| versions[0]["items"] = "items.csv".into()).contains("items"));
+        assert!(error(|versions| versions[1]["items"] = serde_json::Value::Null).contains("items"));
+        assert!(error(|versions| versions[1] = versions[0].clone()).contains("twice"));
     }
 }

@@ -4,6 +4,8 @@
 //! with `{"faults": [...], "faultSeed": 7}` replaces all of them while the emulator runs, `GET` shows each with how
 //! often it `struck`, and `DELETE` clears them. A job that was struck stays so when its fault is cleared.
 //!
+//! The operations of both APIs are struck alike; an `error` that only one of them has strikes only its operations.
+//!
 //! A fault says whom it strikes, and what it does:
 //!
 //! ```json
@@ -14,7 +16,7 @@
 //! | member | |
 //! |---|---|
 //! | `operation` | one operation; every operation that the fault can strike unless said |
-//! | `name`, `namePrefix` | jobs and exports of that name, or of names that begin so; a call that names no job is spared |
+//! | `name`, `namePrefix` | jobs, exports and segments of that name, or of names that begin so; a call that names no job is spared |
 //! | `times` | how often it strikes; always unless said |
 //! | `probability` | how likely it strikes, 0 to 1. The nth call of an operation for a name draws the same whatever else is under way, so a run can be replayed with its `faultSeed` |
 //!
@@ -36,7 +38,7 @@
 //! | `{"kind": "unknownStatus", "status": "CREATE_WAITING", "seconds": 3}` | its status is one that nobody knows, for so long before its life begins; for ever unless said |
 //! | `{"kind": "stuck"}` | it never leaves `CREATE_IN_PROGRESS` |
 //! | `{"kind": "deletedMidway"}` | a generation job is gone after half of its time |
-//! | `{"kind": "fails", "statusCode": "INTERNAL", "message": "…"}` | it ends as `CREATE_FAILED` at its time; either may be left out |
+//! | `{"kind": "fails", "statusCode": "INTERNAL", "message": "…"}` | it ends as `CREATE_FAILED` at its time; either may be left out. A segment job has no code, and its message is its `failureReason` |
 //!
 //! **A view** of jobs is struck by every fault that hits it, and counts where there was something to hide. Names are
 //! those of the jobs and exports that are looked at.
@@ -267,25 +269,32 @@ impl Kind {
     /// Whether it has an effect on that operation.
     fn strikes(&self, operation: Operation) -> bool {
         use Operation::{
-            GetAudienceGenerationJob, ListAudienceExportJobs, ListAudienceGenerationJobs, ListConfiguredAudienceModels,
-            StartAudienceExportJob, StartAudienceGenerationJob,
+            CreateBatchSegmentJob, GetAudienceGenerationJob, ListAudienceExportJobs, ListAudienceGenerationJobs,
+            ListBatchSegmentJobs, ListConfiguredAudienceModels, StartAudienceExportJob, StartAudienceGenerationJob,
         };
         match self {
-            Self::Error { .. }
-            | Self::DropBefore {}
-            | Self::AcceptThenDrop {}
-            | Self::AcceptThenError { .. }
-            | Self::Slow { .. } => true,
+            Self::Error { error, .. } | Self::AcceptThenError { error, .. } => {
+                error.api().is_none_or(|api| api == operation.api())
+            }
+            Self::DropBefore {} | Self::AcceptThenDrop {} | Self::Slow { .. } => true,
             Self::UnknownStatus { .. } | Self::Stuck {} | Self::Fails { .. } => {
-                matches!(operation, StartAudienceGenerationJob | StartAudienceExportJob)
+                matches!(operation, StartAudienceGenerationJob | StartAudienceExportJob | CreateBatchSegmentJob)
             }
             Self::DeletedMidway {} => operation == StartAudienceGenerationJob,
             Self::HiddenOutputLocation {} => operation == ListAudienceExportJobs,
             Self::HiddenMetrics {} => operation == GetAudienceGenerationJob,
             Self::PageSize { .. } => {
-                matches!(operation, ListAudienceGenerationJobs | ListAudienceExportJobs | ListConfiguredAudienceModels)
+                matches!(
+                    operation,
+                    ListAudienceGenerationJobs
+                        | ListAudienceExportJobs
+                        | ListConfiguredAudienceModels
+                        | ListBatchSegmentJobs
+                )
             }
-            Self::ListDelay { .. } => matches!(operation, ListAudienceGenerationJobs | ListAudienceExportJobs),
+            Self::ListDelay { .. } => {
+                matches!(operation, ListAudienceGenerationJobs | ListAudienceExportJobs | ListBatchSegmentJobs)
+            }
         }
     }
 
@@ -359,6 +368,11 @@ mod tests {
             (json!({"operation": "StopAudience", "fault": {"kind": "dropBefore"}}), "StopAudience"),
             (json!({"operation": "GetAudienceGenerationJob", "fault": {"kind": "stuck"}}), "faults[0].operation"),
             (json!({"operation": "StartAudienceExportJob", "fault": {"kind": "deletedMidway"}}), "faults[0].operation"),
+            (json!({"operation": "CreateBatchSegmentJob", "fault": {"kind": "deletedMidway"}}), "faults[0].operation"),
+            (
+                json!({"operation": "CreateBatchSegmentJob", "fault": {"kind": "error", "error": "ConflictException"}}),
+                "faults[0].operation",
+            ),
             (json!({"operation": "GetConfiguredAudienceModel", "fault": {"kind": "hiddenMetrics"}}), "hiddenMetrics"),
             (json!({"name": "a", "namePrefix": "a", "fault": {"kind": "stuck"}}), "namePrefix"),
             (json!({"name": "a", "fault": {"kind": "pageSize", "entries": 1}}), "a page has no name"),

@@ -1,4 +1,7 @@
 //! From an HTTP request to the operation that it calls, and back.
+//!
+//! Both APIs are served on one address: a call of Personalize has its operation in the header `X-Amz-Target`, where a
+//! call of Clean Rooms ML has it in its method and path.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,22 +10,25 @@ use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method, Request, Response, StatusCode};
 use axum::routing::get;
 use serde_json::Value;
 
 use crate::calls::Call;
 use crate::faults::{FaultPlan, Kind};
 use crate::jobs::unique_id;
-use crate::operation::Operation;
+use crate::operation::{Api, Operation};
 use crate::service::{Outcome, Query, Service};
 use crate::strikes::Standing;
 use crate::wire::{ErrorKind, ServiceError, percent_decoded, response, timestamp};
 
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
 /// The longest query has 500,000 characters, of which each may be written in six bytes or twelve.
 const LARGEST_BODY: usize = 8 << 20;
 
-/// A call of an operation: what its path, its query string and its body say.
+/// A call of an operation: what its path, its query string and its body say. A target has a body only.
 struct Invocation {
     operation: Operation,
     arn: String,
@@ -33,11 +39,14 @@ struct Invocation {
 impl Invocation {
     /// The name of the job that it is about.
     fn job_name(&self, service: &Service) -> Option<String> {
-        if !self.arn.is_empty() {
-            return service.job_name(&self.arn);
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let member = |name| body.get(name).and_then(Value::as_str);
+        match self.operation {
+            Operation::CreateBatchSegmentJob => member("jobName").map(str::to_owned),
+            Operation::DescribeBatchSegmentJob => service.segment_job_name(member("batchSegmentJobArn")?),
+            _ if self.arn.is_empty() => member("name").map(str::to_owned),
+            _ => service.job_name(&self.arn),
         }
-        let body: Value = serde_json::from_slice(&self.body).ok()?;
-        body.get("name")?.as_str().map(str::to_owned)
     }
 }
 
@@ -81,14 +90,20 @@ async fn clear_faults(State(service): State<Arc<Service>>) -> StatusCode {
 
 async fn answer(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let time = timestamp(SystemTime::now());
-    match read(request).await {
+    let (head, body) = request.into_parts();
+    let api = if head.headers.contains_key(TARGET) { Api::Personalize } else { Api::CleanRoomsMl };
+    let read = match api {
+        Api::CleanRoomsMl => read_path(&head, body).await,
+        Api::Personalize => read_target(&head, body).await,
+    };
+    match read {
         Ok(invocation) => {
             // A task of its own: a client that hangs up does not undo what it has asked for.
             let task = tokio::spawn(carry_out(service, invocation, time));
             task.await.ok().flatten().unwrap_or_else(|| hang_up())
         }
         Err(error) => {
-            let response = response(Err(error), &unique_id());
+            let response = response(api, Err(error), &unique_id());
             let status = response.status().as_u16();
             let operation = "UnknownOperation";
             service.calls.record(Call { operation, time, name: None, status, performed: false, fault: None });
@@ -121,7 +136,8 @@ async fn carry_out(service: Arc<Service>, invocation: Invocation, time: String) 
     if fault.as_ref().is_some_and(Kind::hangs_up) {
         return None;
     }
-    let response = response(fault.and_then(|fault| fault.answer()).map(Err).or(outcome)?, &unique_id());
+    let answer = fault.and_then(|fault| fault.answer()).map(Err).or(outcome)?;
+    let response = response(operation.api(), answer, &unique_id());
     service.calls.answered(place, response.status().as_u16());
     Some(response)
 }
@@ -132,22 +148,35 @@ fn hang_up() -> ! {
     std::panic::resume_unwind(Box::new("the connection ends without an answer"))
 }
 
-async fn read(request: Request<Body>) -> Result<Invocation, ServiceError> {
-    let (head, body) = request.into_parts();
-    let unknown = || {
-        let message = format!("{} {} is no operation of this service.", head.method, head.uri.path());
-        ServiceError::new(ErrorKind::UnknownOperation, message)
-    };
+async fn read_target(head: &Parts, body: Body) -> Result<Invocation, ServiceError> {
+    let target = head.headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let is_called_rightly = head.method == Method::POST && head.uri.path() == "/";
+    let operation = Operation::of_target(target).filter(|_| is_called_rightly);
+    let operation = operation.ok_or_else(|| unknown(head, target))?;
+    let body = whole(body, operation.api()).await?;
+    Ok(Invocation { operation, arn: String::new(), query: Query::new(), body })
+}
+
+async fn read_path(head: &Parts, body: Body) -> Result<Invocation, ServiceError> {
+    let unknown = || unknown(head, "");
     let path = head.uri.path().trim_start_matches('/');
     let (resource, arn) = path.split_once('/').unwrap_or((path, ""));
     let operation = Operation::of(&head.method, resource, !arn.is_empty()).ok_or_else(unknown)?;
     // An ARN is one part of the path: a slash in it that is not percent-encoded leads elsewhere, as in the service.
     let arn = Some(arn).filter(|arn| !arn.contains('/')).and_then(percent_decoded).ok_or_else(unknown)?;
     let query = query(head.uri.query().unwrap_or_default()).ok_or_else(unknown)?;
-    let body = to_bytes(body, LARGEST_BODY)
-        .await
-        .map_err(|_| ServiceError::new(ErrorKind::Validation, "The request's body is too long."))?;
+    let body = whole(body, operation.api()).await?;
     Ok(Invocation { operation, arn, query, body })
+}
+
+fn unknown(head: &Parts, target: &str) -> ServiceError {
+    let called = format!("{} {} {target}", head.method, head.uri.path());
+    ServiceError::new(ErrorKind::UnknownOperation, format!("{} is no operation of this service.", called.trim_end()))
+}
+
+async fn whole(body: Body, api: Api) -> Result<Bytes, ServiceError> {
+    let too_long = |_| ServiceError::new(ErrorKind::of_limit(api), "The request's body is too long.");
+    to_bytes(body, LARGEST_BODY).await.map_err(too_long)
 }
 
 fn query(text: &str) -> Option<Query> {
@@ -171,5 +200,8 @@ fn perform(service: &Arc<Service>, Invocation { operation, arn, query, body }: &
         Operation::ListAudienceExportJobs => service.list_exports(query),
         Operation::GetConfiguredAudienceModel => service.get_model(arn),
         Operation::ListConfiguredAudienceModels => service.list_models(query),
+        Operation::CreateBatchSegmentJob => service.create_segment_job(body),
+        Operation::DescribeBatchSegmentJob => service.describe_segment_job(body),
+        Operation::ListBatchSegmentJobs => service.list_segment_jobs(body),
     }
 }

@@ -1,4 +1,4 @@
-//! The jobs that there are, and what the service tells of them.
+//! The jobs that there are, and what the services tell of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,12 +12,14 @@ use serde_json::{Map, Value, json};
 
 use crate::audience::Audience;
 use crate::faults::Kind;
+use crate::operation::Api;
+use crate::personalize_values::PersonalizeArn;
 use crate::request::{StartExport, StartGeneration};
-use crate::wire::timestamp;
+use crate::segment_request::CreateSegmentJob;
+use crate::wire::{epoch_seconds, timestamp};
 
-/// How far a job is, in the service's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     CreatePending,
     CreateInProgress,
@@ -31,6 +33,23 @@ impl Status {
     /// Whether the job counts against the quota of jobs in flight.
     pub(crate) fn in_flight(self) -> bool {
         matches!(self, Self::CreatePending | Self::CreateInProgress)
+    }
+
+    /// In the service's words: those of Personalize are as they were seen, with spaces and underscores mixed.
+    fn told(self, api: Api) -> &'static str {
+        match (self, api) {
+            (Self::CreatePending, Api::CleanRoomsMl) => "CREATE_PENDING",
+            (Self::CreateInProgress, Api::CleanRoomsMl) => "CREATE_IN_PROGRESS",
+            (Self::CreateFailed, Api::CleanRoomsMl) => "CREATE_FAILED",
+            (Self::DeletePending, Api::CleanRoomsMl) => "DELETE_PENDING",
+            (Self::DeleteInProgress, Api::CleanRoomsMl) => "DELETE_IN_PROGRESS",
+            (Self::CreatePending, Api::Personalize) => "CREATE PENDING",
+            (Self::CreateInProgress, Api::Personalize) => "CREATE IN_PROGRESS",
+            (Self::CreateFailed, Api::Personalize) => "CREATE FAILED",
+            (Self::DeletePending, Api::Personalize) => "DELETE PENDING",
+            (Self::DeleteInProgress, Api::Personalize) => "DELETE IN_PROGRESS",
+            (Self::Active, Api::CleanRoomsMl | Api::Personalize) => "ACTIVE",
+        }
     }
 }
 
@@ -47,6 +66,11 @@ pub(crate) struct StatusDetails {
 impl StatusDetails {
     pub(crate) fn new(status_code: &'static str, message: impl Into<String>) -> Self {
         Self { status_code: Some(status_code.into()), message: Some(message.into()) }
+    }
+
+    /// Without a code: Personalize tells none.
+    pub(crate) fn of_message(message: String) -> Self {
+        Self { status_code: None, message: Some(message) }
     }
 }
 
@@ -88,12 +112,13 @@ impl Progress {
         self.set(Status::CreateFailed);
     }
 
-    fn told_status(&self) -> Value {
-        self.unknown.as_ref().map_or_else(|| json!(self.status), |unknown| json!(unknown))
+    fn told_status(&self, api: Api) -> &str {
+        self.unknown.as_deref().unwrap_or_else(|| self.status.told(api))
     }
 
+    /// As Clean Rooms ML tells it.
     fn tell(&self, document: &mut Value) {
-        document["status"] = self.told_status();
+        document["status"] = self.told_status(Api::CleanRoomsMl).into();
         document["createTime"] = timestamp(self.created).into();
         document["updateTime"] = timestamp(self.updated).into();
     }
@@ -108,11 +133,19 @@ pub(crate) struct GenerationJob {
     pub(crate) progress: Progress,
     /// Where active.
     pub(crate) audience: Option<Arc<Audience>>,
+    /// When it was marked as being deleted.
+    deleted: Option<SystemTime>,
     account: String,
     query: Option<String>,
 }
 
 impl GenerationJob {
+    /// From now on it is being deleted.
+    pub(crate) fn mark_deleted(&mut self) {
+        self.progress.set(Status::DeletePending);
+        self.deleted = Some(SystemTime::now());
+    }
+
     /// As an entry of a list.
     pub(crate) fn summary(&self) -> Value {
         let mut document = json!({
@@ -132,8 +165,9 @@ impl GenerationJob {
         without_nulls(json!({
             "name": self.request.name,
             "arn": self.arn,
-            "status": if is_gone { "DELETED".into() } else { self.progress.told_status() },
+            "status": if is_gone { "DELETED" } else { self.progress.told_status(Api::CleanRoomsMl) },
             "createTime": timestamp(self.progress.created),
+            "deletedTime": self.deleted.map(timestamp),
             "tags": self.request.tags,
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -168,7 +202,7 @@ impl ExportJob {
             "name": self.request.name,
             "audienceGenerationJobArn": self.request.job,
             "audienceSize": self.request.size,
-            "status": self.progress.told_status(),
+            "status": self.progress.told_status(Api::CleanRoomsMl),
             "createTime": timestamp(self.progress.created),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -189,11 +223,59 @@ impl ExportJob {
     }
 }
 
+/// A segment job.
+pub(crate) struct SegmentJob {
+    pub(crate) arn: PersonalizeArn,
+    pub(crate) request: CreateSegmentJob,
+    pub(crate) progress: Progress,
+}
+
+impl SegmentJob {
+    /// As an entry of the list of what was started.
+    fn record(&self) -> Value {
+        without_nulls(json!({
+            "name": self.request.job_name,
+            "arn": self.arn,
+            "solutionVersionArn": self.request.solution_version,
+            "status": self.progress.told_status(Api::Personalize),
+            "createTime": timestamp(self.progress.created),
+            "tags": Some(&self.request.tags).filter(|tags| !tags.is_empty()),
+            "fault": self.progress.fault.as_ref().map(Kind::name),
+        }))
+    }
+
+    /// As an entry of a list.
+    pub(crate) fn summary(&self) -> Value {
+        let failure = self.progress.details.as_ref();
+        without_nulls(json!({
+            "batchSegmentJobArn": self.arn,
+            "jobName": self.request.job_name,
+            "status": self.progress.told_status(Api::Personalize),
+            "creationDateTime": epoch_seconds(self.progress.created),
+            "lastUpdatedDateTime": epoch_seconds(self.progress.updated),
+            "failureReason": failure.and_then(|details| details.message.as_ref()),
+            "solutionVersionArn": self.request.solution_version,
+        }))
+    }
+
+    /// All of it.
+    pub(crate) fn document(&self) -> Value {
+        let mut document = self.summary();
+        document["filterArn"] = json!(self.request.filter);
+        document["numResults"] = self.request.num_results.into();
+        document["jobInput"] = json!({ "s3DataSource": self.request.input });
+        document["jobOutput"] = json!({ "s3DataDestination": self.request.output });
+        document["roleArn"] = json!(self.request.role);
+        without_nulls(document)
+    }
+}
+
 /// All jobs, by a number that grows.
 #[derive(Default)]
 pub(crate) struct Jobs {
     pub(crate) generations: BTreeMap<u64, GenerationJob>,
     pub(crate) exports: BTreeMap<u64, ExportJob>,
+    pub(crate) segments: BTreeMap<u64, SegmentJob>,
     /// Generation jobs that were deleted, for the list of what was started.
     gone: BTreeMap<u64, GenerationJob>,
     last: u64,
@@ -213,7 +295,7 @@ impl Jobs {
         let query = from_query.then(unique_id);
         let progress = Progress::new(fault);
         let account = account.to_owned();
-        let job = GenerationJob { arn, request, model, progress, audience: None, account, query };
+        let job = GenerationJob { arn, request, model, progress, audience: None, deleted: None, account, query };
         self.generations.insert(self.last, job);
         self.last
     }
@@ -224,15 +306,24 @@ impl Jobs {
         self.last
     }
 
-    /// Where the job of that number stands, whatever it makes.
-    pub(crate) fn progress(&mut self, number: u64) -> Option<&mut Progress> {
-        let generation = self.generations.get_mut(&number).map(|job| &mut job.progress);
-        generation.or_else(|| self.exports.get_mut(&number).map(|job| &mut job.progress))
+    pub(crate) fn add_segment(&mut self, request: CreateSegmentJob, arn: PersonalizeArn, fault: Option<Kind>) -> u64 {
+        self.last += 1;
+        self.segments.insert(self.last, SegmentJob { arn, request, progress: Progress::new(fault) });
+        self.last
     }
 
-    /// The generation job is deleted.
+    /// Where the job of that number stands, whatever it makes.
+    pub(crate) fn progress(&mut self, number: u64) -> Option<&mut Progress> {
+        let Self { generations, exports, segments, .. } = self;
+        let generation = generations.get_mut(&number).map(|job| &mut job.progress);
+        let of_audiences = generation.or_else(|| exports.get_mut(&number).map(|job| &mut job.progress));
+        of_audiences.or_else(|| segments.get_mut(&number).map(|job| &mut job.progress))
+    }
+
+    /// The generation job is gone.
     pub(crate) fn remove_generation(&mut self, number: u64) {
-        if let Some(job) = self.generations.remove(&number) {
+        if let Some(mut job) = self.generations.remove(&number) {
+            job.deleted.get_or_insert_with(SystemTime::now);
             self.gone.insert(number, GenerationJob { audience: None, ..job });
         }
     }
@@ -245,10 +336,16 @@ impl Jobs {
         json!({
             "generationJobs": generations.into_values().collect::<Vec<_>>(),
             "exportJobs": self.exports.values().map(ExportJob::record).collect::<Vec<_>>(),
+            "segmentJobs": self.segments.values().map(SegmentJob::record).collect::<Vec<_>>(),
         })
     }
 
-    /// The number and the job of that ARN.
+    /// The number and the segment job of that ARN.
+    pub(crate) fn segment(&self, arn: &PersonalizeArn) -> Option<(u64, &SegmentJob)> {
+        self.segments.iter().find(|(_, job)| job.arn == *arn).map(|(number, job)| (*number, job))
+    }
+
+    /// The number and the generation job of that ARN.
     pub(crate) fn generation(&self, arn: &AudienceGenerationJobArn) -> Option<(u64, &GenerationJob)> {
         self.generations.iter().find(|(_, job)| job.arn == *arn).map(|(number, job)| (*number, job))
     }

@@ -9,7 +9,7 @@ use emulator::{Config, Emulator};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Emulates AWS Clean Rooms ML's audience operations.
+/// Emulates AWS Clean Rooms ML's audience operations and Amazon Personalize's batch segment jobs.
 #[derive(Parser)]
 struct Arguments {
     /// The address to listen on; port 0 takes a free one.

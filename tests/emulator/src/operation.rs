@@ -1,9 +1,18 @@
-//! The operations of the service.
+//! The operations, and the API that each is of.
 
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-/// An operation, as the service model names it.
+/// An API, with its own wire and its own errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// AWS Clean Rooms ML: rest-json.
+    CleanRoomsMl,
+    /// Amazon Personalize: json 1.1.
+    Personalize,
+}
+
+/// An operation, as its service model names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[allow(missing_docs, reason = "they are the service's own names")]
 pub enum Operation {
@@ -15,6 +24,9 @@ pub enum Operation {
     ListAudienceExportJobs,
     GetConfiguredAudienceModel,
     ListConfiguredAudienceModels,
+    CreateBatchSegmentJob,
+    DescribeBatchSegmentJob,
+    ListBatchSegmentJobs,
 }
 
 impl Operation {
@@ -33,6 +45,34 @@ impl Operation {
         }
     }
 
+    /// The operation of a json 1.1 target.
+    pub(crate) fn of_target(target: &str) -> Option<Self> {
+        match target {
+            "AmazonPersonalize.CreateBatchSegmentJob" => Some(Self::CreateBatchSegmentJob),
+            "AmazonPersonalize.DescribeBatchSegmentJob" => Some(Self::DescribeBatchSegmentJob),
+            "AmazonPersonalize.ListBatchSegmentJobs" => Some(Self::ListBatchSegmentJobs),
+            _ => None,
+        }
+    }
+
+    /// The API that it is of.
+    #[must_use]
+    pub fn api(self) -> Api {
+        match self {
+            Self::CreateBatchSegmentJob | Self::DescribeBatchSegmentJob | Self::ListBatchSegmentJobs => {
+                Api::Personalize
+            }
+            Self::StartAudienceGenerationJob
+            | Self::GetAudienceGenerationJob
+            | Self::ListAudienceGenerationJobs
+            | Self::DeleteAudienceGenerationJob
+            | Self::StartAudienceExportJob
+            | Self::ListAudienceExportJobs
+            | Self::GetConfiguredAudienceModel
+            | Self::ListConfiguredAudienceModels => Api::CleanRoomsMl,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -45,6 +85,9 @@ impl Operation {
             Self::ListAudienceExportJobs => "ListAudienceExportJobs",
             Self::GetConfiguredAudienceModel => "GetConfiguredAudienceModel",
             Self::ListConfiguredAudienceModels => "ListConfiguredAudienceModels",
+            Self::CreateBatchSegmentJob => "CreateBatchSegmentJob",
+            Self::DescribeBatchSegmentJob => "DescribeBatchSegmentJob",
+            Self::ListBatchSegmentJobs => "ListBatchSegmentJobs",
         }
     }
 }

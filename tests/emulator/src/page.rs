@@ -1,23 +1,35 @@
-//! Pages of lists: `maxResults`, and a `nextToken` that says nothing to its bearer.
+//! Pages of lists, and tokens that say nothing to their bearers.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::request::{max_results, violation};
-use crate::service::{Outcome, Query};
+/// The page that is asked for.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// At most so many entries: `maxResults`.
+    pub(crate) most: Option<usize>,
+    /// Behind this one: `nextToken`.
+    pub(crate) token: Option<String>,
+}
+
+/// A token that no list of that name has given.
+#[derive(Debug)]
+pub(crate) struct ForeignToken;
 
 /// One page of a list, whose entries come with their growing numbers.
 ///
 /// A page has no more than `at_most` entries, whatever is asked.
 ///
 /// The token holds the last entry's number, not a place: what is deleted in between shifts nothing.
-pub(crate) fn page(list: &str, query: &Query, at_most: usize, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
-    let most = query.get("maxResults").map_or(Ok(100), |text| max_results(text))?.min(at_most);
-    let after = match query.get("nextToken") {
-        Some(token) => number_of(token, list).ok_or_else(|| violation("nextToken", "is not a token of this list"))?,
-        None => 0,
-    };
+pub(crate) fn page(
+    list: &str,
+    asked: &Asked,
+    at_most: usize,
+    entries: impl Iterator<Item = (u64, Value)>,
+) -> Result<Value, ForeignToken> {
+    let most = asked.most.unwrap_or(100).min(at_most);
+    let after = asked.token.as_deref().map_or(Ok(0), |token| number_of(token, list).ok_or(ForeignToken))?;
     let mut rest = entries.filter(|(number, _)| *number > after).peekable();
     let mut answer = json!({});
     let mut page = Vec::new();
@@ -29,7 +41,7 @@ pub(crate) fn page(list: &str, query: &Query, at_most: usize, entries: impl Iter
         }
     }
     answer[list] = Value::Array(page);
-    Ok(Some(answer))
+    Ok(answer)
 }
 
 fn token(number: u64, list: &str) -> String {
@@ -69,22 +81,22 @@ mod tests {
 
     #[test]
     fn every_entry_is_on_exactly_one_page() {
-        let mut query = Query::from([("maxResults".to_owned(), "3".to_owned())]);
+        let mut asked = Asked { most: Some(3), token: None };
         let mut seen = Vec::new();
         for _ in 0..4 {
             let entries = (1..=7).map(|number| (number * 10, json!(number)));
-            let answer = page("jobs", &query, 100, entries).unwrap().unwrap();
+            let answer = page("jobs", &asked, 100, entries).unwrap();
             seen.extend(answer["jobs"].as_array().unwrap().iter().map(|entry| entry.as_u64().unwrap()));
             let Some(token) = answer["nextToken"].as_str() else { break };
-            query.insert("nextToken".to_owned(), token.to_owned());
+            asked.token = Some(token.to_owned());
         }
         assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
     fn a_list_that_fits_has_no_token() {
-        let query = Query::from([("maxResults".to_owned(), "2".to_owned())]);
+        let asked = Asked { most: Some(2), token: None };
         let entries = (1..=2).map(|number| (number, json!(number)));
-        assert!(page("jobs", &query, 100, entries).unwrap().unwrap().get("nextToken").is_none());
+        assert!(page("jobs", &asked, 100, entries).unwrap().get("nextToken").is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Requests as the service model has them: their members are read, checked and, where unknown, passed over.
+//! The requests of Clean Rooms ML as its service model has them: their members are read, checked and, where unknown,
+//! passed over.
 //!
 //! The limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once.
 
@@ -15,9 +16,11 @@ use lookalike::values::{
     AnalysisTemplateArn, AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, Description, JobName,
     RoleArn, S3Uri,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::wire::{ErrorKind, ServiceError};
+use crate::operation::Api;
+use crate::reader::{Reader, Required, parse};
+use crate::wire::ServiceError;
 
 /// The longest query string.
 const QUERY_CHARACTERS: RangeInclusive<usize> = 0..=500_000;
@@ -45,8 +48,8 @@ pub(crate) struct StartExport {
 
 impl StartGeneration {
     pub(crate) fn read(body: &[u8]) -> Result<Self, ServiceError> {
-        let document = parse(body)?;
-        let mut reader = Reader::default();
+        let document = parse(Api::CleanRoomsMl, body)?;
+        let mut reader = Reader::of(Api::CleanRoomsMl);
         let request = Self::members(&document, &mut reader);
         reader.end(request)
     }
@@ -68,8 +71,8 @@ impl StartGeneration {
 
 impl StartExport {
     pub(crate) fn read(body: &[u8]) -> Result<Self, ServiceError> {
-        let document = parse(body)?;
-        let mut reader = Reader::default();
+        let document = parse(Api::CleanRoomsMl, body)?;
+        let mut reader = Reader::of(Api::CleanRoomsMl);
         let request = Self::members(&document, &mut reader);
         reader.end(request)
     }
@@ -161,7 +164,7 @@ fn compute_configuration(compute: &Value, reader: &mut Reader) -> Option<SqlComp
 
 /// A parameter of the path or the query string, as its type has it.
 pub(crate) fn parameter<T: FromStr<Err = String>>(name: &str, text: &str) -> Result<T, ServiceError> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::of(Api::CleanRoomsMl);
     let value = text.parse().map_err(|problem| reader.wrong(name, problem)).ok();
     reader.end(value)
 }
@@ -171,7 +174,7 @@ pub(crate) fn max_results(text: &str) -> Result<usize, ServiceError> {
     match text.parse() {
         Ok(count) if (1..=100).contains(&count) => Ok(count),
         _ => {
-            let mut reader = Reader::default();
+            let mut reader = Reader::of(Api::CleanRoomsMl);
             reader.wrong("maxResults", "must be a whole number from 1 to 100");
             reader.end(None)
         }
@@ -180,161 +183,9 @@ pub(crate) fn max_results(text: &str) -> Result<usize, ServiceError> {
 
 /// A message of the service's own form about one member.
 pub(crate) fn violation(member: &str, problem: impl Display) -> ServiceError {
-    let mut reader = Reader::default();
+    let mut reader = Reader::of(Api::CleanRoomsMl);
     reader.wrong(member, problem);
     reader.error()
-}
-
-fn parse(body: &[u8]) -> Result<Value, ServiceError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    // What serde says of a fault may repeat the text; where it is says enough.
-    serde_json::from_slice(body).map_err(|error| {
-        let place = format!("line {} column {}", error.line(), error.column());
-        ServiceError::new(ErrorKind::Validation, format!("The request's body is not JSON: {place}"))
-    })
-}
-
-/// Collects what breaks the service model. Members are named, values never are.
-#[derive(Default)]
-struct Reader(Vec<String>);
-
-impl Reader {
-    fn wrong(&mut self, member: &str, problem: impl Display) {
-        self.0.push(format!("Value at '{member}' failed to satisfy constraint: Member {problem}"));
-    }
-
-    fn end<T>(self, value: Option<T>) -> Result<T, ServiceError> {
-        match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(self.error()),
-        }
-    }
-
-    fn error(self) -> ServiceError {
-        let errors = if self.0.len() == 1 { "error" } else { "errors" };
-        let message = format!("{} validation {errors} detected: {}", self.0.len(), self.0.join("; "));
-        ServiceError::new(ErrorKind::Validation, message)
-    }
-
-    fn members<'v>(&mut self, value: &'v Value, path: &'v str) -> Option<Members<'v>> {
-        let object = value.as_object();
-        if object.is_none() {
-            self.wrong(if path.is_empty() { "body" } else { path }, "must be a JSON object");
-        }
-        object.map(|object| Members { path, object })
-    }
-
-    fn text<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
-        let Some(text) = members.get(key)?.as_str() else {
-            self.wrong(&members.path(key), "must be a string");
-            return None;
-        };
-        text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
-    }
-
-    fn chosen<T: Copy>(
-        &mut self,
-        members: &Members<'_>,
-        key: &str,
-        choices: &[T],
-        name: fn(T) -> &'static str,
-    ) -> Option<T> {
-        let text = members.get(key)?.as_str();
-        let choice = choices.iter().copied().find(|choice| Some(name(*choice)) == text);
-        if choice.is_none() {
-            let names: Vec<_> = choices.iter().map(|choice| name(*choice)).collect();
-            self.wrong(&members.path(key), format_args!("must satisfy enum value set: [{}]", names.join(", ")));
-        }
-        choice
-    }
-
-    fn truth(&mut self, members: &Members<'_>, key: &str) -> Option<bool> {
-        let truth = members.get(key)?.as_bool();
-        if truth.is_none() {
-            self.wrong(&members.path(key), "must be true or false");
-        }
-        truth
-    }
-
-    fn number(&mut self, members: &Members<'_>, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let number = members.get(key)?.as_u64().and_then(|number| u32::try_from(number).ok());
-        let number = number.filter(|number| range.contains(number));
-        if number.is_none() {
-            let (least, most) = range.into_inner();
-            self.wrong(&members.path(key), format_args!("must be a whole number from {least} to {most}"));
-        }
-        number
-    }
-
-    fn texts(
-        &mut self,
-        members: &Members<'_>,
-        key: &str,
-        most: usize,
-        key_length: RangeInclusive<usize>,
-        value_length: RangeInclusive<usize>,
-    ) -> Option<BTreeMap<String, String>> {
-        let path = members.path(key);
-        let Some(object) = members.get(key)?.as_object() else {
-            self.wrong(&path, "must be a JSON object");
-            return None;
-        };
-        if object.len() > most {
-            self.wrong(&path, format_args!("must have at most {most} entries"));
-        }
-        let within = |text: &str, length: &RangeInclusive<usize>| length.contains(&text.chars().count());
-        let mut texts = BTreeMap::new();
-        for (key, value) in object {
-            match value.as_str() {
-                Some(value) if within(key, &key_length) && within(value, &value_length) => {
-                    texts.insert(key.clone(), value.to_owned());
-                }
-                _ => {
-                    let [keys, values] = [&key_length, &value_length].map(|length| (length.start(), length.end()));
-                    self.wrong(
-                        &path,
-                        format_args!(
-                            "must have keys of {} to {} and string values of {} to {} characters",
-                            keys.0, keys.1, values.0, values.1
-                        ),
-                    );
-                    break;
-                }
-            }
-        }
-        Some(texts)
-    }
-}
-
-/// A JSON object, and where in the body it stands.
-struct Members<'v> {
-    path: &'v str,
-    object: &'v Map<String, Value>,
-}
-
-impl<'v> Members<'v> {
-    /// A member that is there: null is as good as absent.
-    fn get(&self, key: &str) -> Option<&'v Value> {
-        self.object.get(key).filter(|value| !value.is_null())
-    }
-
-    fn path(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
-    }
-}
-
-/// Notes the absence of a member that must be there.
-trait Required {
-    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self;
-}
-
-impl<T> Required for Option<T> {
-    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self {
-        if members.get(key).is_none() {
-            reader.wrong(&members.path(key), "must not be null");
-        }
-        self
-    }
 }
 
 #[cfg(test)]
@@ -342,6 +193,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
     use serde_json::json;
+
+    use crate::wire::ErrorKind;
 
     use super::*;
 

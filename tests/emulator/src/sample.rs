@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
+use serde_json::json;
 
 use crate::dice::Dice;
 
@@ -31,6 +32,27 @@ const SEED_MEMBERS: usize = 660;
 const SEED_STRANGERS: usize = 20;
 const SEED_UNKNOWN: u32 = 20;
 
+/// The attributes of the items of each group, in the order of the groups.
+const ATTRIBUTES: [(&str, &str); 6] = [
+    ("Running", "Outdoors|Sports"),
+    ("Cooking", "Home|Food"),
+    ("Gaming", "Home|Electronics"),
+    ("Gardening", "Outdoors|Home"),
+    ("Travel", "Outdoors|Luggage"),
+    ("Books", "Home|Media"),
+];
+
+/// Items to ask segments for, the last of them unknown to the training data.
+const SEGMENT_ITEMS: [&str; 4] = ["r03", "c00", "b12", "r99"];
+
+/// Attributes to ask segments for.
+const SEGMENT_ATTRIBUTES: [&str; 4] = [
+    r#"ITEMS.category = "Running""#,
+    r#"ITEMS.genres = "Outdoors" AND ITEMS.genres = "Home""#,
+    r#"ITEMS.CATEGORY IN ("Cooking", "Books")"#,
+    r#"ITEMS.category = "Gaming" OR ITEMS.genres = "Luggage""#,
+];
+
 /// The files, by their name in `tests/data`.
 #[must_use]
 pub fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -44,6 +66,9 @@ pub fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("seed-cooks.jsonl", seed(&people, 1, &mut dice).into_bytes()),
         ("seed-too-small.jsonl", seed_too_small(&people).into_bytes()),
         ("seed-broken.jsonl", seed_broken(&people).into_bytes()),
+        ("items.csv", items().into_bytes()),
+        ("segment-items.jsonl", input_lines("itemId", &SEGMENT_ITEMS).into_bytes()),
+        ("segment-attributes.jsonl", input_lines("itemAttributes", &SEGMENT_ATTRIBUTES).into_bytes()),
     ]
 }
 
@@ -99,7 +124,7 @@ fn item(person: &Person, devotion: u32, dice: &mut Dice) -> String {
             _ => (GROUPS[dice.below(6) as usize].1, dice.skewed_below(ITEMS_OF_A_GROUP)),
         },
     };
-    format!("{letter}{number:02}")
+    item_id(letter, number)
 }
 
 fn groups(people: &[Person]) -> String {
@@ -137,6 +162,32 @@ fn seed_broken(people: &[Person]) -> String {
 fn members(people: &[Person], group: usize, count: usize) -> Vec<String> {
     let numbers = people.iter().enumerate().filter(|(_, person)| person.group == Some(group)).map(|(number, _)| number);
     numbers.take(count).map(user_id).collect()
+}
+
+/// Every item of the town. The popular things and the general are of no interest's.
+fn items() -> String {
+    let mut csv = String::from("item_id,CATEGORY,GENRES\n");
+    let of_groups =
+        GROUPS.iter().zip(ATTRIBUTES).map(|((_, letter), attributes)| (*letter, ITEMS_OF_A_GROUP, attributes));
+    let of_all = [('z', POPULAR_ITEMS, ("Popular", "Everyday")), ('x', GENERAL_ITEMS, ("General", "Everyday"))];
+    for (letter, count, (category, genres)) in of_groups.chain(of_all) {
+        for number in 0..count {
+            let _ = writeln!(csv, "{},{category},{genres}", item_id(letter, number));
+        }
+    }
+    csv
+}
+
+fn item_id(letter: char, number: u32) -> String {
+    format!("{letter}{number:02}")
+}
+
+/// The input of a segment job.
+fn input_lines(member: &str, values: &[&str]) -> String {
+    values.iter().fold(String::new(), |mut lines, value| {
+        let _ = writeln!(lines, "{}", json!({ member: value }));
+        lines
+    })
 }
 
 fn user_id(number: usize) -> String {

@@ -1,4 +1,4 @@
-//! The service: its operations, and the work of its jobs.
+//! The emulated services: what they know, the operations of Clean Rooms ML, and the work of its jobs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +17,17 @@ use crate::config::{Config, ModelConfig, SharedMetrics};
 use crate::faults::{Fault, Kind};
 use crate::jobs::{GenerationJob, Jobs, Status, StatusDetails, unique_id};
 use crate::operation::Operation;
-use crate::page::page;
-use crate::request::{StartExport, StartGeneration, parameter, violation};
+use crate::page::{Asked, ForeignToken, page};
+use crate::request::{StartExport, StartGeneration, max_results, parameter, violation};
 use crate::seed;
 use crate::storage::Storage;
 use crate::strikes::Strikes;
 use crate::training::Training;
 use crate::wire::{ErrorKind, ServiceError, timestamp};
+
+mod segments;
+
+use segments::SolutionVersion;
 
 /// A request's parameters in the query string.
 pub(crate) type Query = HashMap<String, String>;
@@ -35,6 +39,7 @@ pub(crate) type Outcome = Result<Option<Value>, ServiceError>;
 pub(crate) struct Service {
     config: Config,
     models: Vec<Model>,
+    solution_versions: Vec<SolutionVersion>,
     storage: Storage,
     jobs: Mutex<Jobs>,
     pub(crate) calls: Calls,
@@ -72,26 +77,25 @@ struct Model {
 }
 
 impl Service {
-    /// Reads the training data of every model.
+    /// Reads the training data of every model and every solution version.
     pub(crate) async fn new(config: Config) -> Result<Self, String> {
         config.check()?;
         let region = config.models.first().map_or("us-east-1", ModelConfig::region);
         let storage = Storage::new(config.s3_endpoint.as_deref(), region);
-        let mut read: HashMap<String, Arc<Training>> = HashMap::new();
+        let mut read = TrainingData::default();
         let mut models = Vec::new();
         for model in &config.models {
-            let place = &model.training_data;
-            let training = if let Some(training) = read.get(place) {
-                Arc::clone(training)
-            } else {
-                let training = read_training(place, &config, &storage).await;
-                Arc::new(training.map_err(|error| format!("trainingData {place}: {error}"))?)
-            };
-            read.insert(place.clone(), Arc::clone(&training));
+            let training = read.training(&model.training_data, &config, &storage).await?;
             models.push(Model { config: model.clone(), sizes: model.sizes()?, training });
+        }
+        let mut solution_versions = Vec::new();
+        for version in &config.solution_versions {
+            let training = read.training(&version.training_data, &config, &storage).await?;
+            solution_versions.push(SolutionVersion::new(version, training, &config, &storage).await?);
         }
         Ok(Self {
             models,
+            solution_versions,
             storage,
             jobs: Mutex::default(),
             calls: Calls::default(),
@@ -211,7 +215,7 @@ impl Service {
             Entry { number: *number, name, created, document: job.summary() }
         });
         let (at_most, seen) = self.seen(Operation::ListAudienceGenerationJobs, entries.collect());
-        page("audienceGenerationJobs", query, at_most, seen)
+        listed("audienceGenerationJobs", query, at_most, seen)
     }
 
     pub(crate) fn delete_generation(self: &Arc<Self>, arn: &str) -> Outcome {
@@ -225,7 +229,7 @@ impl Service {
             return Err(ServiceError::new(ErrorKind::Conflict, "An audience export job of it is in progress."));
         }
         if let Some(job) = jobs.generations.get_mut(&number) {
-            job.progress.set(Status::DeletePending);
+            job.mark_deleted();
         }
         drop(jobs);
         tokio::spawn(Arc::clone(self).delete(number));
@@ -262,7 +266,7 @@ impl Service {
             Entry { number: *number, name, created, document: job.summary() }
         });
         let (at_most, seen) = self.seen(Operation::ListAudienceExportJobs, entries.collect());
-        page("audienceExportJobs", query, at_most, seen)
+        listed("audienceExportJobs", query, at_most, seen)
     }
 
     pub(crate) fn get_model(&self, arn: &str) -> Outcome {
@@ -285,7 +289,7 @@ impl Service {
             Entry { number, name: config.name.clone(), created: self.started, document }
         });
         let (at_most, seen) = self.seen(Operation::ListConfiguredAudienceModels, entries.collect());
-        page("configuredAudienceModels", query, at_most, seen)
+        listed("configuredAudienceModels", query, at_most, seen)
     }
 
     fn model_summary(&self, model: &ModelConfig) -> Value {
@@ -459,14 +463,43 @@ fn lines(training: &Training, audience: &Audience, size: usize, include_seed: bo
     lines
 }
 
+/// What has been read, by its place: one file may train many.
+#[derive(Default)]
+struct TrainingData(HashMap<String, Arc<Training>>);
+
+impl TrainingData {
+    async fn training(&mut self, place: &str, config: &Config, storage: &Storage) -> Result<Arc<Training>, String> {
+        if let Some(training) = self.0.get(place) {
+            return Ok(Arc::clone(training));
+        }
+        let training = read_training(place, config, storage).await;
+        let training = Arc::new(training.map_err(|error| format!("trainingData {place}: {error}"))?);
+        self.0.insert(place.to_owned(), Arc::clone(&training));
+        Ok(training)
+    }
+}
+
 async fn read_training(place: &str, config: &Config, storage: &Storage) -> Result<Training, String> {
-    let bytes = if place.starts_with("s3://") {
-        storage.read(&place.parse()?).await?
-    } else {
-        std::fs::read(config.folder.join(place)).map_err(|error| error.to_string())?
-    };
+    let bytes = read_file(place, config, storage).await?;
     let reading = tokio::task::spawn_blocking(move || Training::read(&bytes));
     reading.await.map_err(|error| error.to_string())?
+}
+
+/// A file that the configuration names: an S3 URI, or a path.
+async fn read_file(place: &str, config: &Config, storage: &Storage) -> Result<Vec<u8>, String> {
+    if place.starts_with("s3://") {
+        storage.read(&place.parse()?).await
+    } else {
+        std::fs::read(config.folder.join(place)).map_err(|error| error.to_string())
+    }
+}
+
+/// A page of a list, as the query string asks for it.
+fn listed(list: &str, query: &Query, at_most: usize, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
+    let most = query.get("maxResults").map(|text| max_results(text)).transpose()?;
+    let asked = Asked { most, token: query.get("nextToken").cloned() };
+    let foreign = |ForeignToken| violation("nextToken", "is not a token of this list");
+    page(list, &asked, at_most, entries).map(Some).map_err(foreign)
 }
 
 fn found<'j>(jobs: &'j Jobs, arn: &AudienceGenerationJobArn) -> Result<(u64, &'j GenerationJob), ServiceError> {
@@ -474,13 +507,18 @@ fn found<'j>(jobs: &'j Jobs, arn: &AudienceGenerationJobArn) -> Result<(u64, &'j
 }
 
 fn check_quota(name: &'static str, quota: Option<u32>, in_flight: usize) -> Result<(), ServiceError> {
-    match quota {
-        Some(value) if in_flight >= value as usize => {
+    match used_up(quota, in_flight) {
+        Some(value) => {
             let message = format!("{name}: the quota of {value} is used up.");
             Err(ServiceError::new(ErrorKind::ServiceQuotaExceeded { name, value }, message))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
+}
+
+/// The quota, where so many jobs in flight leave no room.
+fn used_up(quota: Option<u32>, in_flight: usize) -> Option<u32> {
+    quota.filter(|quota| in_flight >= *quota as usize)
 }
 
 fn optional<T: std::str::FromStr<Err = String>>(query: &Query, name: &str) -> Result<Option<T>, ServiceError> {

@@ -1,4 +1,4 @@
-//! S3: where seeds are read and exports written.
+//! S3: where seeds and inputs are read, and exports and segments written.
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_s3::Client;
@@ -48,6 +48,17 @@ impl Storage {
         let object = object.map_err(|error| reason(error.code(), &error))?;
         let bytes = object.body.collect().await.map_err(|error| reason(None, &error))?;
         Ok(bytes.to_vec())
+    }
+
+    /// The keys that begin so.
+    pub(crate) async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, String> {
+        let mut pages = self.0.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| reason(error.code(), &error))?;
+            keys.extend(page.contents.into_iter().flatten().filter_map(|object| object.key));
+        }
+        Ok(keys)
     }
 
     /// Writes an object.

@@ -16,7 +16,9 @@ pub struct Training {
     starts: Vec<usize>,
     items: Vec<u32>,
     weights: Vec<f64>,
-    item_count: usize,
+    /// The length that each user's row had: it grows with what they do.
+    lengths: Vec<f64>,
+    item_numbers: HashMap<Box<str>, u32>,
 }
 
 impl Training {
@@ -52,10 +54,10 @@ impl Training {
         if interactions.is_empty() {
             return Err("there is no interaction in it".to_owned());
         }
-        Ok(Self::of(users, items.0.len(), interactions))
+        Ok(Self::of(users, items, interactions))
     }
 
-    fn of(users: Ids, item_count: usize, mut interactions: Vec<(u32, u32)>) -> Self {
+    fn of(users: Ids, items: Ids, mut interactions: Vec<(u32, u32)>) -> Self {
         let mut sorted: Vec<(Box<str>, u32)> = users.0.into_iter().collect();
         sorted.sort_unstable();
         let mut place_of = vec![0; sorted.len()];
@@ -72,7 +74,8 @@ impl Training {
             starts: vec![0],
             items: Vec::new(),
             weights: Vec::new(),
-            item_count,
+            lengths: Vec::new(),
+            item_numbers: items.0,
         };
         for same_user in interactions.chunk_by(|one, other| one.0 == other.0) {
             for repeats in same_user.chunk_by(|one, other| one.1 == other.1) {
@@ -87,7 +90,7 @@ impl Training {
     }
 
     fn weigh(&mut self) {
-        let mut touched_by = vec![0_usize; self.item_count];
+        let mut touched_by = vec![0_usize; self.item_numbers.len()];
         for item in &self.items {
             touched_by[*item as usize] += 1;
         }
@@ -100,8 +103,9 @@ impl Training {
                 self.weights[place] = weight;
                 square += weight * weight;
             }
-            if square > 0.0 {
-                let length = square.sqrt();
+            let length = square.sqrt();
+            self.lengths.push(length);
+            if length > 0.0 {
                 for weight in &mut self.weights[row[0]..row[1]] {
                     *weight /= length;
                 }
@@ -125,12 +129,35 @@ impl Training {
         self.users.binary_search_by(|user| user.as_ref().cmp(id)).ok().and_then(|place| u32::try_from(place).ok())
     }
 
+    /// The number of the item of that id.
+    pub(crate) fn item(&self, id: &str) -> Option<u32> {
+        self.item_numbers.get(id).copied()
+    }
+
     /// How alike every user is to these users together: 0 for nothing in common, 1 for the same.
     pub(crate) fn similarity_to(&self, users: &[u32]) -> Vec<f64> {
-        let mut centre = vec![0.0; self.item_count];
-        for &user in users {
-            for (item, weight) in self.row(user as usize) {
-                centre[item] += weight;
+        self.closeness_to(users.iter().map(|&user| (user as usize, 1.0)))
+    }
+
+    /// How much every user is drawn to these items: how alike they are to all users together, of whom each counts as much
+    /// as what they do is these items, and how much they do. So who likes what goes with an item is drawn to it too, and
+    /// more than who touched only the item, once.
+    pub(crate) fn affinity_to(&self, items: &[u32]) -> Vec<f64> {
+        let mut is_asked = vec![false; self.item_numbers.len()];
+        for &item in items {
+            is_asked[item as usize] = true;
+        }
+        let share = |user| self.row(user).filter(|(item, _)| is_asked[*item]).map(|(_, weight)| weight).sum::<f64>();
+        let closeness = self.closeness_to((0..self.users.len()).map(|user| (user, share(user))));
+        closeness.into_iter().zip(&self.lengths).map(|(closeness, length)| closeness * length).collect()
+    }
+
+    /// How alike every user is to the mean of these, of whom each has a weight.
+    fn closeness_to(&self, users: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
+        let mut centre = vec![0.0; self.item_numbers.len()];
+        for (user, weight_of_user) in users.filter(|(_, weight)| *weight > 0.0) {
+            for (item, weight) in self.row(user) {
+                centre[item] += weight_of_user * weight;
             }
         }
         let length = centre.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
@@ -261,6 +288,15 @@ mod tests {
         assert!((alike[1] - 1.0).abs() < 1e-9, "{alike:?}");
         assert!(alike[2].abs() < 1e-9, "{alike:?}");
         assert!(alike[3] > 0.1 && alike[3] < 0.9, "{alike:?}");
+    }
+
+    #[test]
+    fn who_likes_what_goes_with_an_item_is_drawn_to_it_and_who_likes_neither_is_not() {
+        let training = training("user_id,item_id,timestamp\na,x,1\nb,x,1\nb,y,1\nc,y,1\nd,z,1\n");
+        let drawn = training.affinity_to(&[training.item("x").unwrap()]);
+        assert!(drawn[1] > drawn[0] && drawn[0] > drawn[2] && drawn[2] > 0.1, "{drawn:?}");
+        assert!(drawn[3].abs() < 1e-9, "{drawn:?}");
+        assert_eq!(training.item("w"), None);
     }
 
     #[test]

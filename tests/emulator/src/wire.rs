@@ -1,4 +1,4 @@
-//! The rest-json wire: errors, timestamps, percent-encoding.
+//! The two wires, rest-json and json 1.1: errors, timestamps, percent-encoding.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,10 +10,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::operation::Api;
+
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// An error as the service model names it.
+/// An error as its service model names it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceError {
     /// Which one.
@@ -22,56 +24,120 @@ pub struct ServiceError {
     pub message: String,
 }
 
-/// The errors of the service model, and one that stands before it. By its name in JSON.
+/// The errors of the two service models, and some that stand before every service. By its name in JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ErrorKind {
-    /// 400
+    /// A request that breaks a limit of Clean Rooms ML.
     Validation,
-    /// 402, with the quota's name and value.
+    /// A quota of Clean Rooms ML, with its name and value.
     ServiceQuotaExceeded {
         /// Which quota.
         name: &'static str,
         /// How many are allowed.
         value: u32,
     },
-    /// 403
-    AccessDenied,
-    /// 404
-    ResourceNotFound,
-    /// 404, for a path that is no operation's.
-    UnknownOperation,
-    /// 409
+    /// What exists, or goes on, in Clean Rooms ML.
     Conflict,
-    /// 429
+    /// A request that breaks a limit of Personalize.
+    InvalidInput,
+    /// A token that is of no list of Personalize.
+    InvalidNextToken,
+    /// A name that is taken in Personalize.
+    ResourceAlreadyExists,
+    /// What Personalize is busy with.
+    ResourceInUse,
+    /// A quota of Personalize.
+    LimitExceeded,
+    /// More tags than Personalize gives a resource.
+    TooManyTags,
+    /// What may not be done.
+    AccessDenied,
+    /// What is not there.
+    ResourceNotFound,
+    /// A path or a target that is no operation's.
+    UnknownOperation,
+    /// Too many calls.
     Throttling,
-    /// 500
+    /// A fault of the service.
     InternalServer,
-    /// 503, which a load balancer answers for a service that it cannot reach.
+    /// What a load balancer answers for a service that it cannot reach.
     ServiceUnavailable,
 }
 
 impl ErrorKind {
-    /// The name in the header `x-amzn-ErrorType`.
+    /// Every error that a fault can answer.
+    fn all() -> [Self; 14] {
+        [
+            Self::Validation,
+            Self::ServiceQuotaExceeded { name: "Pending and in-progress jobs", value: 10 },
+            Self::Conflict,
+            Self::InvalidInput,
+            Self::InvalidNextToken,
+            Self::ResourceAlreadyExists,
+            Self::ResourceInUse,
+            Self::LimitExceeded,
+            Self::TooManyTags,
+            Self::AccessDenied,
+            Self::ResourceNotFound,
+            Self::Throttling,
+            Self::InternalServer,
+            Self::ServiceUnavailable,
+        ]
+    }
+
+    /// The name on the wire.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Validation => "ValidationException",
             Self::ServiceQuotaExceeded { .. } => "ServiceQuotaExceededException",
+            Self::Conflict => "ConflictException",
+            Self::InvalidInput => "InvalidInputException",
+            Self::InvalidNextToken => "InvalidNextTokenException",
+            Self::ResourceAlreadyExists => "ResourceAlreadyExistsException",
+            Self::ResourceInUse => "ResourceInUseException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::TooManyTags => "TooManyTagsException",
             Self::AccessDenied => "AccessDeniedException",
             Self::ResourceNotFound => "ResourceNotFoundException",
             Self::UnknownOperation => "UnknownOperationException",
-            Self::Conflict => "ConflictException",
             Self::Throttling => "ThrottlingException",
             Self::InternalServer => "InternalServerException",
             Self::ServiceUnavailable => "ServiceUnavailableException",
         }
     }
 
-    /// The HTTP status code.
+    /// A request that breaks a limit of the API.
+    pub(crate) fn of_limit(api: Api) -> Self {
+        match api {
+            Api::CleanRoomsMl => Self::Validation,
+            Api::Personalize => Self::InvalidInput,
+        }
+    }
+
+    /// The API whose error it is; nothing where every API has it.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub fn api(&self) -> Option<Api> {
         match self {
-            Self::Validation => StatusCode::BAD_REQUEST,
+            Self::Validation | Self::ServiceQuotaExceeded { .. } | Self::Conflict => Some(Api::CleanRoomsMl),
+            Self::InvalidInput
+            | Self::InvalidNextToken
+            | Self::ResourceAlreadyExists
+            | Self::ResourceInUse
+            | Self::LimitExceeded
+            | Self::TooManyTags => Some(Api::Personalize),
+            Self::AccessDenied
+            | Self::ResourceNotFound
+            | Self::UnknownOperation
+            | Self::Throttling
+            | Self::InternalServer
+            | Self::ServiceUnavailable => None,
+        }
+    }
+
+    /// The HTTP status code. On the json wire whatever is the caller's fault is a 400.
+    fn status(&self, api: Api) -> StatusCode {
+        let of_rest = match self {
             Self::ServiceQuotaExceeded { .. } => StatusCode::PAYMENT_REQUIRED,
             Self::AccessDenied => StatusCode::FORBIDDEN,
             Self::ResourceNotFound | Self::UnknownOperation => StatusCode::NOT_FOUND,
@@ -79,6 +145,17 @@ impl ErrorKind {
             Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Validation
+            | Self::InvalidInput
+            | Self::InvalidNextToken
+            | Self::ResourceAlreadyExists
+            | Self::ResourceInUse
+            | Self::LimitExceeded
+            | Self::TooManyTags => StatusCode::BAD_REQUEST,
+        };
+        match api {
+            Api::Personalize if of_rest.is_client_error() => StatusCode::BAD_REQUEST,
+            Api::CleanRoomsMl | Api::Personalize => of_rest,
         }
     }
 }
@@ -86,16 +163,7 @@ impl ErrorKind {
 impl<'de> Deserialize<'de> for ErrorKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let kinds = [
-            Self::Validation,
-            Self::ServiceQuotaExceeded { name: "Pending and in-progress jobs", value: 10 },
-            Self::AccessDenied,
-            Self::ResourceNotFound,
-            Self::Conflict,
-            Self::Throttling,
-            Self::InternalServer,
-            Self::ServiceUnavailable,
-        ];
+        let kinds = Self::all();
         let known = kinds.each_ref().map(Self::name).join(", ");
         let kind = kinds.into_iter().find(|kind| kind.name() == name);
         kind.ok_or_else(|| D::Error::custom(format!("{name} is none of the errors {known}")))
@@ -116,23 +184,31 @@ impl ServiceError {
 }
 
 /// The answer to a request: a JSON document, nothing at all (200 with an empty body), or an error.
-pub(crate) fn response(outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Body> {
+pub(crate) fn response(api: Api, outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Body> {
     let (status, error, body) = match outcome {
         Ok(document) => (StatusCode::OK, None, document),
         Err(error) => {
+            let name = error.kind.name();
             let mut body = json!({ "message": error.message });
+            if api == Api::Personalize {
+                body["__type"] = name.into();
+            }
             if let ErrorKind::ServiceQuotaExceeded { name, value } = error.kind {
                 body["quotaName"] = name.into();
                 body["quotaValue"] = f64::from(value).into();
             }
-            (error.kind.status(), Some(error.kind.name()), Some(body))
+            (error.kind.status(api), Some(name), Some(body))
         }
     };
     let mut response = Response::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(name) = error {
+    let content_type = match api {
+        Api::CleanRoomsMl => "application/json",
+        Api::Personalize => "application/x-amz-json-1.1",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(name) = error.filter(|_| api == Api::CleanRoomsMl) {
         headers.insert(ERROR_TYPE, HeaderValue::from_static(name));
     }
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -141,12 +217,18 @@ pub(crate) fn response(outcome: Result<Option<Value>, ServiceError>, request_id:
     response
 }
 
-/// A time as the service writes it: `2026-11-22T16:03:37.123Z`.
+/// A time as rest-json writes it: `2026-11-22T16:03:37.123Z`.
 pub(crate) fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = DateTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
     let seconds = seconds.fmt(Format::DateTime).unwrap_or_default();
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since.subsec_millis())
+}
+
+/// A time as json 1.1 writes it: seconds since 1970, with three decimals.
+pub(crate) fn epoch_seconds(time: SystemTime) -> Value {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)).as_secs_f64().into()
 }
 
 /// Undoes percent-encoding. Nothing where the text is not well formed.
@@ -187,12 +269,33 @@ mod tests {
         ];
         for (kind, code) in codes {
             let error = Err(ServiceError::new(kind.clone(), "no"));
-            let response = response(error, "id-1");
+            let response = response(Api::CleanRoomsMl, error, "id-1");
             assert_eq!(response.status().as_u16(), code);
             assert_eq!(response.headers()["x-amzn-ErrorType"], kind.name());
             assert_eq!(response.headers()["x-amzn-RequestId"], "id-1");
             assert_eq!(response.headers()["content-type"], "application/json");
         }
+    }
+
+    #[test]
+    fn on_the_json_wire_only_a_fault_of_the_service_is_no_400() {
+        for kind in ErrorKind::all().into_iter().filter(|kind| kind.api() != Some(Api::CleanRoomsMl)) {
+            let code = match kind {
+                ErrorKind::InternalServer => 500,
+                ErrorKind::ServiceUnavailable => 503,
+                _ => 400,
+            };
+            let response = response(Api::Personalize, Err(ServiceError::new(kind.clone(), "no")), "id-1");
+            assert_eq!(response.status().as_u16(), code, "{}", kind.name());
+            assert_eq!(response.headers()["content-type"], "application/x-amz-json-1.1");
+            assert!(response.headers().get("x-amzn-ErrorType").is_none(), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_json_wire_is_a_number_of_seconds() {
+        let time = UNIX_EPOCH + Duration::from_micros(1_795_363_417_120_999);
+        assert_eq!(epoch_seconds(time), json!(1_795_363_417.12));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 """The emulator as boto3 sees it: `python boto3_client.py http://127.0.0.1:<port>`; prints ok.
 
-Wants the sample model of tests/data, with any S3 or none: where the seed lies somewhere, S3_SEED_URI names it
-(an object with the lines of seed-runners.jsonl) and the whole life of a job is looked at.
+Wants the sample of tests/data, with any S3 or none. Where a seed lies somewhere, S3_SEED_URI names it (an object with
+the lines of seed-runners.jsonl), and where a segment job's input does, S3_SEGMENT_INPUT_URI (the lines of
+segment-items.jsonl; the output goes beside it): then the whole life of a job is looked at.
 """
 
 import datetime
@@ -17,15 +18,23 @@ from botocore.exceptions import ClientError
 MODEL = "arn:aws:cleanrooms-ml:us-east-1:000000000000:configured-audience-model/6ab1a2f4-5d51-4a42-9d35-1a40ac8ca0c3"
 UNKNOWN = "arn:aws:cleanrooms-ml:us-east-1:000000000000:audience-generation-job/no/such_job"
 ROLE = "arn:aws:iam::000000000000:role/seed"
+SOLUTION_VERSION = "arn:aws:personalize:us-east-1:000000000000:solution/sample-item-affinity/1a2b3c4d"
 
-client = boto3.client(
-    "cleanroomsml",
-    endpoint_url=sys.argv[1],
-    region_name="us-east-1",
-    aws_access_key_id="test",
-    aws_secret_access_key="test",
-    config=Config(retries={"max_attempts": 1}, parameter_validation=False),
-)
+
+def client_of(service):
+    """boto3's own client of a service, pointed at the emulator."""
+    return boto3.client(
+        service,
+        endpoint_url=sys.argv[1],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 1}, parameter_validation=False),
+    )
+
+
+client = client_of("cleanroomsml")
+personalize = client_of("personalize")
 
 
 def refused(code, status, call, **parameters):
@@ -41,11 +50,11 @@ def refused(code, status, call, **parameters):
     raise AssertionError(f"{code} was expected")
 
 
-def ended(arn):
+def ended(look):
     """The job once it is no longer in progress."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        job = client.get_audience_generation_job(audienceGenerationJobArn=arn)
+        job = look()
         if not job["status"].endswith(("PENDING", "IN_PROGRESS")):
             return job
         time.sleep(0.1)
@@ -93,7 +102,7 @@ pages = client.get_paginator("list_audience_generation_jobs").paginate(
 )
 assert arn in [entry["audienceGenerationJobArn"] for page in pages for entry in page["audienceGenerationJobs"]]
 
-job = ended(arn)
+job = ended(lambda: get(audienceGenerationJobArn=arn))
 if seed_uri:
     assert job["status"] == "ACTIVE", job
     assert [metric["audienceSize"]["value"] for metric in job["metrics"]["relevanceMetrics"]] == [1, 2, 5, 10, 20], job
@@ -122,4 +131,48 @@ while arn in [entry["audienceGenerationJobArn"] for entry in client.list_audienc
     assert time.monotonic() < deadline
     time.sleep(0.1)
 refused("ResourceNotFoundException", 404, get, audienceGenerationJobArn=arn)
+
+create, describe = personalize.create_batch_segment_job, personalize.describe_batch_segment_job
+given_input = os.environ.get("S3_SEGMENT_INPUT_URI")
+input_uri = given_input or "s3://no-such-bucket/items.jsonl"
+name = f"boto3-{uuid.uuid4()}"
+request = {
+    "jobName": name,
+    "solutionVersionArn": SOLUTION_VERSION,
+    "numResults": 100,
+    "jobInput": {"s3DataSource": {"path": input_uri}},
+    "jobOutput": {"s3DataDestination": {"path": input_uri.rpartition("/")[0] + "/out/"}},
+    "roleArn": ROLE,
+}
+assert "'jobName'" in refused("InvalidInputException", 400, create, **{**request, "jobName": "a b"})
+assert "5 validation errors" in refused("InvalidInputException", 400, create)
+many = [{"tagKey": f"k{number}", "tagValue": "v"} for number in range(51)]
+refused("TooManyTagsException", 400, create, **request, tags=many)
+filter_arn = "arn:aws:personalize:us-east-1:000000000000:filter/none"
+assert filter_arn in refused("ResourceNotFoundException", 400, create, **request, filterArn=filter_arn)
+assert "/other/1" in refused(
+    "ResourceNotFoundException", 400, create, **{**request, "solutionVersionArn": SOLUTION_VERSION.replace("sample-item-affinity/1a2b3c4d", "other/1")}
+)
+arn = create(**request, tags=many[:50])["batchSegmentJobArn"]
+assert arn == f"arn:aws:personalize:us-east-1:000000000000:batch-segment-job/{name}", arn
+assert arn in refused("ResourceAlreadyExistsException", 400, create, **request)
+job = describe(batchSegmentJobArn=arn)["batchSegmentJob"]
+assert job["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS"), job
+for member in request:
+    assert job[member] == request[member], (member, job)
+for member in ("creationDateTime", "lastUpdatedDateTime"):
+    assert isinstance(job[member], datetime.datetime) and abs(job[member].timestamp() - time.time()) < 60, job
+refused("ResourceNotFoundException", 400, describe, batchSegmentJobArn=arn + "-not")
+refused("InvalidInputException", 400, personalize.list_batch_segment_jobs, maxResults=101)
+refused("InvalidNextTokenException", 400, personalize.list_batch_segment_jobs, nextToken="made up")
+pages = personalize.get_paginator("list_batch_segment_jobs").paginate(
+    solutionVersionArn=SOLUTION_VERSION, PaginationConfig={"PageSize": 1}
+)
+assert arn in [entry["batchSegmentJobArn"] for page in pages for entry in page["batchSegmentJobs"]]
+job = ended(lambda: describe(batchSegmentJobArn=arn)["batchSegmentJob"])
+if given_input:
+    assert job["status"] == "ACTIVE" and "failureReason" not in job, job
+else:
+    assert job["status"] == "CREATE FAILED", job
+    assert input_uri in job["failureReason"], job
 print("ok")

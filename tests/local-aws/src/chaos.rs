@@ -6,6 +6,7 @@
 //! can be played again.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt, fs,
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use std::{
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures_util::future;
-use lookalike::ErrorName;
+use lookalike::{ErrorName, execution::Moment};
 use serde_json::{Value, json};
 
 use crate::{Error, Execution, LocalAws, Options, Result, workspace::root};
@@ -226,20 +227,29 @@ fn judge(
         }
     }
 
-    // A job that is deleted before a lost answer was looked for cannot be told from one that was never started.
-    let (deleted, standing): (Vec<&Value>, Vec<&Value>) =
-        generations.iter().partition(|job| job["status"] == "DELETED");
+    // A job that is deleted before a lost answer was looked for cannot be told from one that was never started. So each
+    // but the last may be deleted, if that was before the next one was started.
     let mut of_run: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    for job in standing {
+    for job in &generations {
         of_run.entry(job["tags"]["lookalike:run"].to_string()).or_default().push(job);
+    }
+    let mut again = 0;
+    for (run, jobs) in &mut of_run {
+        let moment = |job: &Value, field: &str| job[field].as_str().and_then(|time| time.parse::<Moment>().ok());
+        jobs.sort_by(|a, b| moment(a, "createTime").partial_cmp(&moment(b, "createTime")).unwrap_or(Ordering::Equal));
+        again += jobs.len() - 1;
+        for pair in jobs.windows(2) {
+            if !moment(pair[0], "deletedTime").is_some_and(|gone| Some(gone) <= moment(pair[1], "createTime")) {
+                broken.push(format!("two jobs of {run} at once: {}", json!(pair)));
+            }
+        }
     }
     let mut of_size: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for export in &exports {
         let size = format!("{} {}", export["audienceGenerationJobArn"], export["audienceSize"]);
         of_size.entry(size).or_default().push(export);
     }
-    let again = deleted.iter().filter(|job| of_run.contains_key(&job["tags"]["lookalike:run"].to_string())).count();
-    for (of, jobs) in of_run.iter().chain(&of_size) {
+    for (of, jobs) in &of_size {
         if jobs.len() != 1 {
             broken.push(format!("{} jobs for {of}: {}", jobs.len(), json!(jobs)));
         }

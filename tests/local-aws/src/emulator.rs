@@ -122,9 +122,13 @@ impl Configuration {
         merge(&mut json, patch);
         // Paths in it start from its folder, and the patched one lies in another.
         let folder = file.parent().unwrap_or(Path::new("."));
-        for model in json["models"].as_array_mut().into_iter().flatten() {
-            if let Some(data) = model["trainingData"].as_str().filter(|data| !data.starts_with("s3://")) {
-                model["trainingData"] = folder.join(data).display().to_string().into();
+        for list in ["models", "solutionVersions"] {
+            for entry in json.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                for member in ["trainingData", "items"] {
+                    if let Some(data) = entry[member].as_str().filter(|data| !data.starts_with("s3://")) {
+                        entry[member] = folder.join(data).display().to_string().into();
+                    }
+                }
             }
         }
         let parsed: Config = serde_json::from_value(json.clone()).map_err(|e| wrong(&e))?;

@@ -1,26 +1,16 @@
 //! Honest audiences: the sample's planted groups are found.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::HashSet;
 
 use emulator::sample::USERS;
 use serde_json::Value;
 
 use crate::running::Running;
+use crate::truth::{data, interests, share};
 
 /// The model of the sample configuration.
 const MODEL: &str =
     "arn:aws:cleanrooms-ml:us-east-1:000000000000:configured-audience-model/6ab1a2f4-5d51-4a42-9d35-1a40ac8ca0c3";
-
-fn data(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name)).unwrap()
-}
-
-/// The interests of each user who has any.
-fn interests() -> HashMap<String, String> {
-    let csv = data("groups.csv");
-    csv.lines().skip(1).map(|line| line.split_once(',').unwrap()).map(|(user, of)| (user.into(), of.into())).collect()
-}
 
 fn seed_users(file: &str) -> HashSet<String> {
     let lines = data(file);
@@ -40,16 +30,6 @@ async fn start(running: &Running, group: &str, include_seed: bool) -> String {
     arn
 }
 
-/// The share of these users that have the interest.
-fn share<'u>(users: impl Iterator<Item = &'u String>, interests: &HashMap<String, String>, group: &str) -> f64 {
-    let (mut with, mut all) = (0.0, 0.0);
-    for user in users {
-        all += 1.0;
-        with += f64::from(interests.get(user).is_some_and(|of| of.contains(group)));
-    }
-    with / all
-}
-
 #[tokio::test]
 async fn the_lookalikes_of_a_group_are_of_that_group_far_more_often_than_chance() {
     let running = Running::start_sample().await;
@@ -62,8 +42,9 @@ async fn the_lookalikes_of_a_group_are_of_that_group_far_more_often_than_chance(
         assert!(audience.iter().all(|user| !seed.contains(user)), "a user of the seed is in its audience");
 
         let everyone: Vec<String> = (0..USERS).map(|user| format!("u{user:07}")).collect();
-        let chance = share(everyone.iter().filter(|user| !seed.contains(*user)), &interests, group);
-        let precision = share(audience.iter(), &interests, group);
+        let others = everyone.iter().filter(|user| !seed.contains(*user)).map(String::as_str);
+        let chance = share(others, &interests, &[group]);
+        let precision = share(audience.iter().map(String::as_str), &interests, &[group]);
         println!("{group}: {precision:.3} of the first 5 % have the interest, {chance:.3} of all");
         assert!(precision > 5.0 * chance, "{precision} against {chance} by chance");
 

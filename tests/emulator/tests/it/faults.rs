@@ -6,8 +6,6 @@ use aws_sdk_cleanroomsml::types::{AudienceExportJobStatus, AudienceGenerationJob
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::running::{ROLE, Running, pause, refusal, seed};
 
@@ -39,6 +37,14 @@ async fn until_struck(running: &Running) {
     while running.struck().await != [1] {
         pause(since).await;
     }
+}
+
+/// The first generation job was deleted after it was created and in a form that sorts; the second was not deleted.
+async fn assert_deleted_in_order(running: &Running) {
+    let created = generations(running, "createTime").await;
+    let deleted = generations(running, "deletedTime").await;
+    assert!(deleted[0].ends_with('Z') && created[0] < deleted[0], "{created:?} {deleted:?}");
+    assert_eq!(deleted[1], "");
 }
 
 /// Of each call: whether it was performed, its status and its fault.
@@ -107,15 +113,8 @@ async fn a_connection_that_drops_says_not_even_a_status() {
     let running = Running::start().await;
     for kind in ["dropBefore", "acceptThenDrop"] {
         running.arm(json!([{"fault": {"kind": kind}}])).await;
-        let mut stream = TcpStream::connect(&running.address).await.unwrap();
-        stream
-            .write_all(b"GET /audience-generation-job HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        let mut answer = Vec::new();
-        // A reset is as good an end as none.
-        let _ = stream.read_to_end(&mut answer).await;
-        assert_eq!(String::from_utf8_lossy(&answer), "", "{kind}");
+        let answer = running.answer_if_any("GET", "/audience-generation-job", "", "").await;
+        assert!(answer.is_none(), "{kind}: {answer:?}");
     }
 }
 
@@ -247,6 +246,19 @@ async fn a_job_deleted_midway_is_gone_from_progress_and_still_counts_as_started(
     assert!(running.client.list_audience_generation_jobs().send().await.unwrap().audience_generation_jobs.is_empty());
     start(&running, "run").await.unwrap();
     assert_eq!(generations(&running, "status").await, ["DELETED", "CREATE_PENDING"]);
+    assert_deleted_in_order(&running).await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_deleted_says_when_from_the_moment_it_is_asked() {
+    let running = Running::start_with(|config| config["deletionSeconds"] = 3600.into()).await;
+    let arn = running.active("one").await;
+    running.active("two").await;
+    let before = generations(&running, "deletedTime").await;
+    assert_eq!(before, ["", ""]);
+    running.client.delete_audience_generation_job().audience_generation_job_arn(&arn).send().await.unwrap();
+    assert_eq!(generations(&running, "status").await, ["DELETE_PENDING", "ACTIVE"]);
+    assert_deleted_in_order(&running).await;
 }
 
 #[tokio::test]
@@ -448,7 +460,7 @@ async fn what_was_started_is_listed_without_its_content() {
     let generation = json!({"name": "runners", "arn": job, "status": "ACTIVE", "tags": {"lookalike:run": "spring"}});
     let size = json!({"type": "PERCENTAGE", "value": 5});
     let export = json!({"name": "five", "audienceGenerationJobArn": job, "audienceSize": size, "status": "ACTIVE"});
-    assert_eq!(started, json!({"generationJobs": [generation], "exportJobs": [export]}));
+    assert_eq!(started, json!({"generationJobs": [generation], "exportJobs": [export], "segmentJobs": []}));
     for secret in ["s3://", ROLE, "u000"] {
         assert!(!started.to_string().contains(secret), "{started}");
     }

@@ -25,6 +25,9 @@ use crate::fake_s3::FakeS3;
 
 pub(crate) const MODEL: &str = "arn:aws:cleanrooms-ml:eu-west-1:123456789012:configured-audience-model/6ab1a2f4-5d51";
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/path/seed";
+pub(crate) const ITEM_AFFINITY: &str = "arn:aws:personalize:eu-west-1:123456789012:solution/item-affinity/1a2b3c4d";
+pub(crate) const ATTRIBUTE_AFFINITY: &str =
+    "arn:aws:personalize:eu-west-1:123456789012:solution/item-attribute-affinity/5e6f7a8b";
 pub(crate) const COLLABORATION: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 /// Longer than anything takes here; a test that waits so long has failed.
@@ -47,6 +50,9 @@ fn training() -> String {
     csv
 }
 
+/// What the small town touches, and a book that nobody does.
+const ITEMS: &str = "item_id,CATEGORY\nshoes,Running\npot,Cooking\nbread0,Food\nbook,Reading\n";
+
 /// A seed of the users of these numbers.
 pub(crate) fn seed(users: impl IntoIterator<Item = u32>) -> String {
     users.into_iter().fold(String::new(), |mut lines, user| {
@@ -65,10 +71,21 @@ impl Running {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("training.csv"), training()).unwrap();
+        std::fs::write(folder.path().join("items.csv"), ITEMS).unwrap();
         let mut json = json!({
             "generationSeconds": 0,
             "exportSeconds": 0,
+            "segmentSeconds": 0,
             "deletionSeconds": 0,
+            "solutionVersions": [
+                {"solutionVersionArn": ITEM_AFFINITY, "recipe": "aws-item-affinity", "trainingData": "training.csv"},
+                {
+                    "solutionVersionArn": ATTRIBUTE_AFFINITY,
+                    "recipe": "aws-item-attribute-affinity",
+                    "trainingData": "training.csv",
+                    "items": "items.csv",
+                },
+            ],
             "models": [{
                 "configuredAudienceModelArn": MODEL,
                 "name": "small town",
@@ -89,6 +106,7 @@ impl Running {
         let mut config = Config::read(&Config::sample_path()).unwrap();
         config.generation_seconds = 0.0;
         config.export_seconds = 0.0;
+        config.segment_seconds = 0.0;
         Self::of(config, tempfile::tempdir().unwrap()).await
     }
 
@@ -189,21 +207,36 @@ impl Running {
 
     /// What a request by hand is answered.
     pub(crate) async fn by_hand(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.with_headers(method, path, "", body).await
+    }
+
+    /// What a request by hand is answered, with more headers, of which each ends in a line end.
+    pub(crate) async fn with_headers(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        self.answer_if_any(method, path, headers, body).await.unwrap()
+    }
+
+    /// The same where the connection may end without a byte of an answer.
+    pub(crate) async fn answer_if_any(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good an end as none.
+        let _ = stream.read_to_end(&mut answer).await;
+        if answer.is_empty() {
+            return None;
+        }
+        let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let (status, headers) = head.split_once("\r\n").unwrap();
-        Answer {
+        Some(Answer {
             status: status.split(' ').nth(1).unwrap().parse().unwrap(),
             headers: headers.to_lowercase(),
             body: body.to_owned(),
-        }
+        })
     }
 
     /// Puts these faults in the place of all others.

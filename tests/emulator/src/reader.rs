@@ -1,0 +1,170 @@
+//! Reads the members of a JSON body, and collects what breaks the service model. Members are named, values never are.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use crate::operation::Api;
+use crate::wire::{ErrorKind, ServiceError};
+
+/// The body as JSON; one that is not there is an empty object.
+pub(crate) fn parse(api: Api, body: &[u8]) -> Result<Value, ServiceError> {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    // What serde says of a fault may repeat the text; where it is says enough.
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        ServiceError::new(ErrorKind::of_limit(api), format!("The request's body is not JSON: {place}"))
+    })
+}
+
+/// What a request of the API breaks, so far.
+pub(crate) struct Reader {
+    api: Api,
+    wrong: Vec<String>,
+}
+
+impl Reader {
+    pub(crate) fn of(api: Api) -> Self {
+        Self { api, wrong: Vec::new() }
+    }
+
+    pub(crate) fn wrong(&mut self, member: &str, problem: impl Display) {
+        self.wrong.push(format!("Value at '{member}' failed to satisfy constraint: Member {problem}"));
+    }
+
+    pub(crate) fn end<T>(self, value: Option<T>) -> Result<T, ServiceError> {
+        match value {
+            Some(value) if self.wrong.is_empty() => Ok(value),
+            _ => Err(self.error()),
+        }
+    }
+
+    pub(crate) fn error(self) -> ServiceError {
+        let errors = if self.wrong.len() == 1 { "error" } else { "errors" };
+        let message = format!("{} validation {errors} detected: {}", self.wrong.len(), self.wrong.join("; "));
+        ServiceError::new(ErrorKind::of_limit(self.api), message)
+    }
+
+    pub(crate) fn members<'v>(&mut self, value: &'v Value, path: &'v str) -> Option<Members<'v>> {
+        let object = value.as_object();
+        if object.is_none() {
+            self.wrong(if path.is_empty() { "body" } else { path }, "must be a JSON object");
+        }
+        object.map(|object| Members { path, object })
+    }
+
+    pub(crate) fn text<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        let Some(text) = members.get(key)?.as_str() else {
+            self.wrong(&members.path(key), "must be a string");
+            return None;
+        };
+        text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
+    }
+
+    pub(crate) fn chosen<T: Copy>(
+        &mut self,
+        members: &Members<'_>,
+        key: &str,
+        choices: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Option<T> {
+        let text = members.get(key)?.as_str();
+        let choice = choices.iter().copied().find(|choice| Some(name(*choice)) == text);
+        if choice.is_none() {
+            let names: Vec<_> = choices.iter().map(|choice| name(*choice)).collect();
+            self.wrong(&members.path(key), format_args!("must satisfy enum value set: [{}]", names.join(", ")));
+        }
+        choice
+    }
+
+    pub(crate) fn truth(&mut self, members: &Members<'_>, key: &str) -> Option<bool> {
+        let truth = members.get(key)?.as_bool();
+        if truth.is_none() {
+            self.wrong(&members.path(key), "must be true or false");
+        }
+        truth
+    }
+
+    pub(crate) fn number(&mut self, members: &Members<'_>, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = members.get(key)?.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            self.wrong(&members.path(key), format_args!("must be a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    pub(crate) fn texts(
+        &mut self,
+        members: &Members<'_>,
+        key: &str,
+        most: usize,
+        key_length: RangeInclusive<usize>,
+        value_length: RangeInclusive<usize>,
+    ) -> Option<BTreeMap<String, String>> {
+        let path = members.path(key);
+        let Some(object) = members.get(key)?.as_object() else {
+            self.wrong(&path, "must be a JSON object");
+            return None;
+        };
+        if object.len() > most {
+            self.wrong(&path, format_args!("must have at most {most} entries"));
+        }
+        let within = |text: &str, length: &RangeInclusive<usize>| length.contains(&text.chars().count());
+        let mut texts = BTreeMap::new();
+        for (key, value) in object {
+            match value.as_str() {
+                Some(value) if within(key, &key_length) && within(value, &value_length) => {
+                    texts.insert(key.clone(), value.to_owned());
+                }
+                _ => {
+                    let [keys, values] = [&key_length, &value_length].map(|length| (length.start(), length.end()));
+                    self.wrong(
+                        &path,
+                        format_args!(
+                            "must have keys of {} to {} and string values of {} to {} characters",
+                            keys.0, keys.1, values.0, values.1
+                        ),
+                    );
+                    break;
+                }
+            }
+        }
+        Some(texts)
+    }
+}
+
+/// A JSON object, and where in the body it stands.
+pub(crate) struct Members<'v> {
+    path: &'v str,
+    object: &'v Map<String, Value>,
+}
+
+impl<'v> Members<'v> {
+    /// A member that is there: null is as good as absent.
+    pub(crate) fn get(&self, key: &str) -> Option<&'v Value> {
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// Notes the absence of a member that must be there.
+pub(crate) trait Required {
+    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self;
+}
+
+impl<T> Required for Option<T> {
+    fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self {
+        if members.get(key).is_none() {
+            reader.wrong(&members.path(key), "must not be null");
+        }
+        self
+    }
+}
