@@ -138,6 +138,7 @@ mod tests {
             assert_eq!(text.parse::<AudienceSize>().unwrap().to_string(), text);
         }
         assert_eq!("5 %".parse::<AudienceSize>().unwrap().to_string(), "5pct");
+        assert_eq!("5 %".parse::<AudienceSize>().unwrap().value(), 5);
     }
 
     #[test]

@@ -56,8 +56,10 @@ mod tests {
         assert_eq!(environment.required::<u32>("NUMBER"), Ok(15));
         assert_eq!(environment.optional::<u32>("EMPTY"), Ok(None));
         for name in ["EMPTY", "ABSENT", "WORD"] {
-            let error = environment.required::<u32>(name).err().map(|error| error.to_string());
-            assert!(error.is_some_and(|error| error.contains(name)), "{name}");
+            let error = environment.required::<u32>(name).err();
+            assert!(error.as_ref().is_some_and(|error| error.to_string().contains(name)), "{name}");
+            // What a `main` that fails prints.
+            assert_eq!(error.as_ref().map(|error| format!("{error:?}")), error.map(|error| error.to_string()));
         }
         assert!(environment.optional::<u32>("WORD").is_err());
     }

@@ -282,6 +282,30 @@ mod tests {
     }
 
     #[test]
+    fn a_code_counts_whatever_the_status_is() {
+        for (code, name) in [
+            ("ValidationException", ErrorName::InvalidRequest),
+            ("TooManyTagsException", ErrorName::InvalidRequest),
+            ("AccessDenied", ErrorName::AccessDenied),
+            ("AccessDeniedException", ErrorName::AccessDenied),
+            ("InternalError", ErrorName::ServiceUnavailable),
+            ("RequestTimeout", ErrorName::ServiceUnavailable),
+            ("ResourceInUseException", ErrorName::Conflict),
+            ("ExecutionLimitExceeded", ErrorName::Throttled),
+        ] {
+            assert_eq!(answered(402, Some(code)).name, name, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_may_hide_that_the_call_went_through() {
+        let raw = HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
+        let error: Error = SdkError::<ServiceError, _>::response_error("no JSON", raw).into();
+        assert_eq!(error.name, ErrorName::ServiceUnavailable);
+        assert!(error.message.contains("could not be read (HTTP 200)"), "{error}");
+    }
+
+    #[test]
     fn an_answer_without_a_known_code_is_named_by_its_status() {
         for (status, name) in [
             (400, ErrorName::InvalidRequest),

@@ -305,6 +305,7 @@ mod tests {
     fn a_moment_is_read_with_any_offset_and_written_in_utc() {
         assert_eq!(moment("2026-11-22T17:00:00.250+01:00").to_string(), "2026-11-22T16:00:00.25Z");
         assert!("yesterday".parse::<Moment>().is_err());
+        assert_eq!(json!(moment("2026-11-22T16:00:00Z")), "2026-11-22T16:00:00Z");
         assert!("0000-12-31T23:59:59Z".parse::<Moment>().is_err());
     }
 

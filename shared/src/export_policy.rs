@@ -220,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn where_the_model_tells_no_sizes_those_of_the_metrics_stand_for_them() {
+        for model_sizes in [None, Some(&[][..])] {
+            let sizes = ExportPolicy::All.choose(Some(&metrics(&[(5, None), (10, None)])), model_sizes).unwrap();
+            assert_eq!(sizes, ["5pct".parse().unwrap(), "10pct".parse().unwrap()]);
+        }
+    }
+
+    #[test]
     fn a_policy_may_be_in_quotes_once() {
         assert_eq!("\"all\"".parse(), Ok(ExportPolicy::All));
         let twice = json!(json!("all").to_string()).to_string();

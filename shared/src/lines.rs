@@ -12,11 +12,11 @@ use flate2::write::MultiGzDecoder;
 use crate::error::{Error, ErrorName};
 
 /// The longest line, in bytes: no user id comes near, and one line must not fill the memory.
-pub const MOST_LINE_BYTES: usize = 64 * 1024;
+pub const MOST_LINE_BYTES: usize = 65_536;
 /// How many bad lines are told one by one.
 const TOLD_BAD_LINES: usize = 10;
 /// How many bytes to hand over at once, so that what they unpack to stays small (gzip packs a thousandfold).
-pub const PIECE_BYTES: usize = 4 * 1024;
+pub const PIECE_BYTES: usize = 4_096;
 
 /// What a reader does about formats that the services are not known to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -671,6 +671,17 @@ mod tests {
     }
 
     #[test]
+    fn the_secrets_of_a_query_are_its_text_and_the_values_of_its_parameters() {
+        let secrets = |value: Value| {
+            let sql = SqlParameters::read(&value, &mut Violations::default()).unwrap();
+            sql.secrets().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(json!({"queryString": "SELECT 1", "parameters": {"p": "v"}})), ["SELECT 1", "v"]);
+        let template = "arn:aws:cleanrooms:us-east-1:123456789012:membership/a-1/analysistemplate/b-2";
+        assert_eq!(secrets(json!({"analysisTemplateArn": template})), Vec::<String>::new());
+    }
+
+    #[test]
     fn metadata_overrides_the_stack_and_foreign_metadata_is_passed_over() {
         let seed: S3Uri = "s3://b/seeds/a.jsonl".parse().unwrap();
         let metadata = |pairs: &[(&str, &str)]| {

@@ -251,6 +251,7 @@ mod tests {
         for packed in [&plain, &marked, &crlf] {
             assert_eq!(read(gzip(packed)), (Ok(count(30)), plain.clone()));
         }
+        assert_eq!(read_in(&gzip(&plain), 1, OddFormats::Taken), (Ok(count(30)), plain.clone()));
         let parts = [gzip(&plain[..100]), gzip(&plain[100..])].concat();
         assert_eq!(read(parts), (Ok(count(30)), plain.clone()));
         let repeated = format!("{plain}{plain}");

@@ -321,7 +321,9 @@ mod tests {
     #[test]
     fn a_job_that_is_not_there_is_late_at_first_and_then_deleted() {
         let at = |kind, now| Look { now: moment(now), ..look(kind) }.judge_missing().unwrap();
-        assert_eq!(at(JobKind::Generation, "16:04:59").phase, Phase::Running);
+        let late = at(JobKind::Generation, "16:04:59");
+        assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
+        assert_eq!(late.create_time, Some(moment("16:00:00")));
         let gone = at(JobKind::Generation, "16:05:00");
         assert_eq!((gone.phase, gone.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
         assert_eq!(at(JobKind::Export, "17:00:00").phase, Phase::Running);

@@ -83,7 +83,7 @@ impl Upload {
         if name.is_empty() || name.starts_with(['_', '.']) {
             return None;
         }
-        let is_json = name.len() > ".json".len() && name.to_ascii_lowercase().ends_with(".json");
+        let is_json = name.to_ascii_lowercase().ends_with(".json");
         match self.key.split_once('/')?.0 {
             "seeds" => Some(Kind::Seed),
             "requests" if is_json => Some(Kind::Request),
@@ -203,6 +203,11 @@ mod tests {
         ] {
             assert_eq!(upload(key).kind(), kind, "{key}");
         }
+    }
+
+    #[test]
+    fn an_upload_is_spoken_of_by_its_place() {
+        assert_eq!(upload("seeds/a b").location(), format!("s3://{}/seeds/a b", upload("x").bucket));
     }
 
     #[test]
