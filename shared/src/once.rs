@@ -83,8 +83,11 @@ mod tests {
         Error::new(ErrorName::Conflict, "taken")
     }
 
+    /// The job's id, its name, and whether it was there.
+    type Job = (String, String, bool);
+
     /// Runs against a service of three kinds of names, and tells what it was asked.
-    fn run(attempt: Attempt, names: [&str; 2]) -> (Result<(String, String, bool), Error>, Vec<String>) {
+    fn run(attempt: Attempt, names: [&str; 2]) -> (Result<Job, Error>, Vec<String>) {
         let asked = RefCell::new(Vec::new());
         let names = names.map(|name| name.parse().unwrap());
         let find = async |name: &JobName| {
@@ -111,7 +114,7 @@ mod tests {
         serde_json::from_str("{\"retryCount\": 1}").unwrap()
     }
 
-    fn job(id: &str, name: &str, was_there: bool) -> (String, String, bool) {
+    fn job(id: &str, name: &str, was_there: bool) -> Job {
         (id.to_owned(), name.to_owned(), was_there)
     }
 

@@ -75,7 +75,7 @@ async fn read(place: &S3Prefix, create_time: Moment, s3: &Client) -> Result<Outp
 /// The key of a file that the job has written. S3 shows whole seconds, so whole ones count.
 fn written_key(object: &Object, create_time: Moment) -> Option<&str> {
     let written = Moment::from(*object.last_modified()?);
-    let key = object.key().filter(|key| key.ends_with(".out"))?;
+    let key = object.key().filter(|key| key.rsplit('.').next() == Some("out"))?;
     (written.seconds_since(create_time) >= -1).then_some(key)
 }
 

@@ -44,13 +44,13 @@ async fn start(event: Value, ml: &Client) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let name = job::name_of_export(&event.name, event.audience_size);
     event.deadline.allow(SystemTime::now().into(), format_args!("Export {name}"))?;
-    let started = start_once(
+    let Started { name, was_there, .. } = start_once(
         &[name],
         event.attempt,
         async |name| find(name, &event, ml).await,
         async |name| begin(name, &event, ml).await,
-    );
-    let Started { name, was_there, .. } = started.await?;
+    )
+    .await?;
     tracing::info!(run = event.execution.name, size = %event.audience_size, was_there, "started an export");
     Ok(Answer { name })
 }

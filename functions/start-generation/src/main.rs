@@ -54,13 +54,13 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Audience generation job {}", request.name))?;
-    let started = start_once(
+    let Started { job, name, was_there } = start_once(
         &job::names_to_try(&request.name, &event.execution),
         event.attempt,
         async |name| find(name, &request, &event.execution, &aws.ml).await,
         async |name| begin(name, &request, &event.execution, &aws.ml, stack).await,
-    );
-    let Started { job, name, was_there } = started.await?;
+    )
+    .await?;
     tracing::info!(run = event.execution.name, was_there, "started the generation");
     Ok(Answer { audience_generation_job_arn: job, name })
 }

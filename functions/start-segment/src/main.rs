@@ -51,13 +51,13 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Batch segment job {}", request.job_name))?;
-    let started = start_once(
+    let Started { job, name, was_there } = start_once(
         &job::names_to_try(&request.job_name.to_job_name(), &event.execution),
         event.attempt,
         async |name| find(name, &request, &event.execution, &aws.personalize).await,
         async |name| begin(name, &request, &event.execution, &aws.personalize, stack).await,
-    );
-    let Started { job, name, was_there } = started.await?;
+    )
+    .await?;
     tracing::info!(run = event.execution.name, was_there, "started the segment job");
     Ok(Answer { batch_segment_job_arn: job, name })
 }

@@ -1,7 +1,8 @@
 //! Requests for audiences and for exports.
 
 use lookalike::ExportPolicy;
-use lookalike::request::{AudienceRequest, Defaults, ExportRequest, MOST_DEADLINE_SECONDS, MOST_TAGS, parse};
+use lookalike::job::MOST_TAGS;
+use lookalike::request::{AudienceRequest, Defaults, ExportRequest, MOST_DEADLINE_SECONDS, parse};
 use serde_json::Value;
 
 use crate::refusal::tells_no_value;
