@@ -19,6 +19,8 @@ pub fn config() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
+        // Ends before the function does (30 s), so that the error has a name and says which call it was.
+        .operation_timeout(Duration::from_secs(25))
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

@@ -12,13 +12,15 @@ use lookalike::schedule::QUOTA_WAIT_SECONDS;
 use serde_json::{Map, Value};
 
 /// The errors of Lambda and Step Functions themselves that a workflow may match.
-const FOREIGN: [&str; 8] = [
+const FOREIGN: [&str; 10] = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
     "States.Timeout",
     "States.ALL",
 ];

@@ -34,6 +34,8 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "error", "error": "ValidationException", "message": "Not this one."}},
                 {"namePrefix": "hidden", "fault": {"kind": "hiddenMetrics"}},
                 {"namePrefix": "hidden", "fault": {"kind": "hiddenOutputLocation"}},
+                {"operation": "GetAudienceGenerationJob", "name": "slow-look", "times": 3,
+                    "fault": {"kind": "slow", "seconds": 11}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
             ],
         });
@@ -327,6 +329,18 @@ async fn a_job_whose_answer_is_lost_is_found_again_and_not_started_twice() {
     let jobs = aws.emulator("jobs").await.unwrap();
     let named = jobs["generationJobs"].as_array().unwrap().iter().filter(|job| job["name"] == "lost-answer");
     assert_eq!(named.count(), 1);
+}
+
+#[tokio::test]
+async fn a_look_that_takes_too_long_is_given_up_and_taken_again() {
+    let aws = aws().await;
+    aws.upload("seeds/slow.jsonl", data("seed-cooks.jsonl"), &[("name", "slow-look"), ("export", "none")])
+        .await
+        .unwrap();
+    answered(&run_of_upload(aws, "seeds/slow.jsonl").await);
+    let calls = aws.calls().await.unwrap();
+    let slow = calls.iter().filter(|call| call.operation == "GetAudienceGenerationJob" && call.fault.is_some());
+    assert_eq!(slow.count(), 3);
 }
 
 #[tokio::test]

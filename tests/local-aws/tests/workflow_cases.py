@@ -165,7 +165,8 @@ def a_start_that_is_refused_fails_uncaught(definition):
 
 
 def a_lost_answer_is_retried_and_says_so(definition):
-    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "States.Timeout", "Lambda.ServiceException"]:
+    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError",
+                  "States.Timeout", "Lambda.ServiceException"]:
         execution, payloads, _ = drive(definition, {
             "CheckRequest": [CHECKED], "StartGeneration": [failing(error), STARTED],
             "CheckGeneration": [failing(error), ready(SIZES[:1])],
