@@ -245,14 +245,20 @@ impl LocalAws {
         history::list_ended(&self.sfn(), self.output("AudienceStateMachineArn")?).await
     }
 
-    /// The executions of the audience workflow that uploads of this key started, the newest first.
+    /// The executions that uploads of this key started, the newest first.
     pub async fn executions_of_upload(&self, key: &str) -> Result<Vec<Execution>> {
-        history::of_upload(&self.sfn(), self.output("AudienceStateMachineArn")?, key).await
+        history::of_upload(&self.sfn(), self.workflow_of(key)?, key).await
     }
 
-    /// Waits until an upload of this key has started an execution of the audience workflow.
+    /// Waits until an upload of this key has started an execution.
     pub async fn wait_for_upload(&self, key: &str, bound: Duration) -> Result<Execution> {
-        history::wait_for_upload(&self.sfn(), self.output("AudienceStateMachineArn")?, key, bound).await
+        history::wait_for_upload(&self.sfn(), self.workflow_of(key)?, key, bound).await
+    }
+
+    /// The state machine that uploads of this key start.
+    fn workflow_of(&self, key: &str) -> Result<&str> {
+        let is_segment = key.starts_with("segments/");
+        self.output(if is_segment { "SegmentStateMachineArn" } else { "AudienceStateMachineArn" })
     }
 
     /// An execution as it is now.
@@ -332,6 +338,7 @@ fn parameters(
 ) -> Result<BTreeMap<String, String>> {
     let mut parameters = BTreeMap::from([
         ("CleanRoomsMlEndpoint".to_owned(), emulator.endpoint().to_owned()),
+        ("PersonalizeEndpoint".to_owned(), emulator.endpoint().to_owned()),
         ("ConfiguredAudienceModelArn".to_owned(), configuration.model()?.configured_audience_model_arn.to_string()),
     ]);
     parameters.extend(options.parameters.clone());

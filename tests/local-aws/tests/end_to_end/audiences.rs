@@ -1,90 +1,26 @@
-//! The whole of Lookalike on the local AWS: the real template, deployed by the real `sam deploy`, with IAM enforced.
-//! What counts is what the service received and what lies in S3.
-
-#![allow(clippy::unwrap_used)]
+//! From a seed to exported audiences, and everything that may go wrong on the way.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use local_aws::{Execution, Lines, LocalAws, Options, Tool, root};
+use local_aws::LocalAws;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+
+use super::{BOUND, accepted, answered, aws, data, members, precision, precision_of, run_of_input, run_of_upload};
+
+const WORKFLOW: &str = "AudienceStateMachineArn";
 
 /// The users in the training data (`tests/data/README.md`).
 const TRAINING_USERS: usize = 20_000;
-
-/// No run of these tests comes near it.
-const BOUND: Duration = Duration::from_mins(2);
-
-/// One stack for all tests: each has an upload of its own, and what fails on purpose has a name of its own.
-async fn aws() -> &'static LocalAws {
-    static AWS: OnceCell<LocalAws> = OnceCell::const_new();
-    let start = || async {
-        let fails = json!({"kind": "fails", "statusCode": "INTERNAL", "message": "An internal error."});
-        let emulator = json!({
-            "generationSeconds": 2, "exportSeconds": 1, "maxGenerationJobsInFlight": 3,
-            "faults": [
-                {"operation": "StartAudienceExportJob", "name": "partly-2pct", "fault": fails},
-                {"operation": "StartAudienceExportJob", "name": "partly-5pct",
-                    "fault": {"kind": "error", "error": "ValidationException", "message": "Not this one."}},
-                {"namePrefix": "hidden", "fault": {"kind": "hiddenMetrics"}},
-                {"namePrefix": "hidden", "fault": {"kind": "hiddenOutputLocation"}},
-                {"operation": "GetAudienceGenerationJob", "name": "slow-look", "times": 3,
-                    "fault": {"kind": "slow", "seconds": 11}},
-                {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
-            ],
-        });
-        let options = Options { emulator, wait_scale: 0.05, ..Options::default() };
-        let options = options.parameter("PollMinSeconds", "20").parameter("PollMaxSeconds", "40");
-        LocalAws::start(&options, &Lines).await.unwrap()
-    };
-    AWS.get_or_init(start).await
-}
-
-fn data(name: &str) -> String {
-    fs::read_to_string(root().join("tests/data").join(name)).unwrap()
-}
 
 /// The user ids of a JSON Lines file.
 fn users(lines: &str) -> Vec<String> {
     let user = |line| serde_json::from_str::<Value>(line).unwrap()["user_id"].as_str().unwrap().to_owned();
     lines.lines().map(user).collect()
-}
-
-/// The users that belong to a planted group, alone or with another.
-fn members(group: &str) -> HashSet<String> {
-    let groups = data("groups.csv");
-    let lines = groups.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    lines.filter(|line| line[1..].contains(&group)).map(|line| line[0].to_owned()).collect()
-}
-
-async fn run_of_upload(aws: &LocalAws, key: &str) -> Execution {
-    let started = aws.wait_for_upload(key, BOUND).await.unwrap();
-    aws.wait_for_execution(&started.arn, BOUND).await.unwrap()
-}
-
-async fn run_of_input(aws: &LocalAws, name: &str, input: &Value) -> Execution {
-    let machine = aws.output("AudienceStateMachineArn").unwrap();
-    let started = aws.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string());
-    let arn = started.send().await.unwrap().execution_arn;
-    aws.wait_for_execution(&arn, BOUND).await.unwrap()
-}
-
-/// How often the service answered an operation well for a name.
-async fn accepted(aws: &LocalAws, operation: &str, name: &str) -> usize {
-    let calls = aws.calls().await.unwrap();
-    let of_name = calls.iter().filter(|call| call.operation == operation && call.name.as_deref() == Some(name));
-    of_name.filter(|call| call.status == 200).count()
-}
-
-fn answered(run: &Execution) -> &Value {
-    assert_eq!(run.status, ExecutionStatus::Succeeded, "{:?}: {:?}", run.error, run.cause);
-    run.output.as_ref().unwrap()
 }
 
 /// What lies where an export says that it lies.
@@ -143,15 +79,6 @@ async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_t
         println!("{percent} %: {} users, precision {precision:.3}, base rate {base_rate:.3}", audience.len());
         assert!(precision > least, "{percent} %: precision {precision}");
     }
-}
-
-fn precision(audience: &[String], group: &HashSet<String>) -> f64 {
-    precision_of(audience.iter().filter(|user| group.contains(*user)).count(), audience.len())
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn precision_of(members: usize, all: usize) -> f64 {
-    members as f64 / all as f64
 }
 
 #[tokio::test]
@@ -274,7 +201,7 @@ async fn a_request_file_is_followed_to_the_letter_and_its_audience_can_be_export
     assert!(is_seed[0] && is_seed.is_sorted_by(|first, second| first >= second), "seed users come first");
 
     let again = json!({"audienceGenerationJobArn": answer["audienceGenerationJobArn"], "export": "1pct"});
-    let more = run_of_input(aws, "more-cooks", &again).await;
+    let more = run_of_input(aws, WORKFLOW, "more-cooks", &again).await;
     let more = answered(&more);
     assert_eq!(more["exports"][0]["name"], "more-cooks-1pct");
     assert_eq!(accepted(aws, "StartAudienceGenerationJob", "cooks by request").await, 1);
@@ -284,7 +211,7 @@ async fn a_request_file_is_followed_to_the_letter_and_its_audience_can_be_export
 #[tokio::test]
 async fn a_request_that_breaks_rules_tells_all_of_them() {
     let aws = aws().await;
-    let run = run_of_input(aws, "broken-request", &json!({"nam": "x", "includeSeedInOutput": 1})).await;
+    let run = run_of_input(aws, WORKFLOW, "broken-request", &json!({"nam": "x", "includeSeedInOutput": 1})).await;
     assert_eq!(run.error.as_deref(), Some("InvalidRequest"));
     let cause = run.cause.unwrap();
     for part in ["did you mean name?", "includeSeedInOutput: must be true or false", "seedAudience: is required"] {
@@ -393,7 +320,7 @@ async fn a_seed_that_was_replaced_before_it_was_read_says_so_and_starts_nothing(
     aws.upload(key, data("seed-cooks.jsonl"), &[]).await.unwrap();
     let etag = head.e_tag.unwrap();
     let input = json!({"upload": {"bucket": bucket, "key": key, "etag": etag.trim_matches('"'), "sequencer": "1"}});
-    let run = run_of_input(aws, "replaced", &input).await;
+    let run = run_of_input(aws, WORKFLOW, "replaced", &input).await;
     assert_eq!(run.error.as_deref(), Some("NotFound"));
     assert!(run.cause.unwrap().contains("was replaced before it could be read"));
     assert_eq!(accepted(aws, "StartAudienceGenerationJob", "replaced").await, 0);
@@ -437,17 +364,4 @@ async fn a_seed_of_any_size_is_read_within_the_functions_memory_and_a_refused_on
     }
     let unfinished = aws.s3().list_multipart_uploads().bucket(bucket).send().await.unwrap();
     assert_eq!(unfinished.uploads().len(), 0);
-}
-
-#[tokio::test]
-async fn boto3_finds_in_the_emulator_the_service_it_knows() {
-    let aws = aws().await;
-    let bucket = aws.output("SeedBucketName").unwrap();
-    aws.upload("seeds/_boto3.jsonl", data("seed-runners.jsonl"), &[]).await.unwrap();
-    let python = Tool::MiniStack.install().await.unwrap().program("python");
-    let mut script = tokio::process::Command::new(python);
-    script.arg(root().join("tests/emulator/tests/boto3_client.py")).arg(aws.emulator_endpoint());
-    script.env("S3_SEED_URI", format!("s3://{bucket}/seeds/_boto3.jsonl")).kill_on_drop(true);
-    let output = tokio::time::timeout(BOUND, script.output()).await.unwrap().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
