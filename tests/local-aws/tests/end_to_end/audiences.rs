@@ -265,9 +265,9 @@ async fn a_look_that_takes_too_long_is_given_up_and_taken_again() {
         .await
         .unwrap();
     answered(&run_of_upload(aws, "seeds/slow.jsonl").await);
-    let calls = aws.calls().await.unwrap();
-    let slow = calls.iter().filter(|call| call.operation == "GetAudienceGenerationJob" && call.fault.is_some());
-    assert_eq!(slow.count(), 3);
+    let faults = aws.emulator("faults").await.unwrap();
+    let slow = faults["faults"].as_array().unwrap().iter().find(|fault| fault["name"] == "slow-look").unwrap();
+    assert_eq!(slow["struck"], 3);
 }
 
 #[tokio::test]
