@@ -15,6 +15,7 @@ fn passes(program: &Path, args: &[&str]) -> String {
         .current_dir(root())
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("SAM_CLI_TELEMETRY", "0")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -27,13 +28,12 @@ async fn tool(tool: Tool) -> Environment {
 }
 
 #[tokio::test]
-async fn each_case_of_the_workflow_goes_where_it_should() {
+async fn each_case_of_each_workflow_goes_where_it_should() {
     let checks = tool(Tool::Checks).await;
-    let said = passes(
-        &checks.program("python"),
-        &["tests/local-aws/tests/workflow_cases.py", "statemachine/audience.asl.json"],
-    );
-    println!("{said}");
+    for (cases, workflow) in [("audience_cases.py", "audience.asl.json"), ("segment_cases.py", "segment.asl.json")] {
+        let (cases, workflow) = (format!("tests/local-aws/tests/{cases}"), format!("statemachine/{workflow}"));
+        println!("{}", passes(&checks.program("python"), &[&cases, &workflow]));
+    }
 }
 
 #[tokio::test]
@@ -49,7 +49,11 @@ async fn cfn_lint_finds_nothing_wrong_with_the_expanded_template_and_its_workflo
     let expanded = folder.path().join("template.json");
     let script = "tests/local-aws/tests/expand_template.py";
     let text = passes(&sam.program("python"), &[script]);
-    assert!(text.contains("AWS::StepFunctions::StateMachine") && text.contains("StartGeneration"));
+    assert!(
+        text.contains("AWS::StepFunctions::StateMachine")
+            && text.contains("StartGeneration")
+            && text.contains("StartSegment")
+    );
     fs::write(&expanded, text).unwrap();
     passes(&sam.program("cfn-lint"), &["--template", expanded.to_str().unwrap()]);
 }

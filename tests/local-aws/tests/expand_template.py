@@ -1,4 +1,4 @@
-"""Prints template.yaml as plain CloudFormation, with the workflow's definition in it. Run in the project's root."""
+"""Prints template.yaml as plain CloudFormation, with the workflows' definitions in it. Run in the project's root."""
 
 import json
 
@@ -9,11 +9,12 @@ from samtranslator.yaml_helper import yaml_parse
 
 with open("template.yaml", encoding="utf-8") as file:
     template = yaml_parse(file)
-with open("statemachine/audience.asl.json", encoding="utf-8") as file:
-    definition = json.load(file)
-machine = template["Resources"]["AudienceStateMachine"]["Properties"]
-del machine["DefinitionUri"]
-machine["Definition"] = definition
+definitions = {}
+for name, resource in template["Resources"].items():
+    if resource["Type"] == "AWS::Serverless::StateMachine":
+        machine = resource["Properties"]
+        with open(machine.pop("DefinitionUri"), encoding="utf-8") as file:
+            definitions[name] = machine["Definition"] = json.load(file)
 for resource in template["Resources"].values():
     # The SAM CLI's own, no business of CloudFormation's; and a deployed function's code lies in S3.
     if resource.pop("Metadata", None):
@@ -25,7 +26,8 @@ translator = Translator(managed_policy_map={
 }, sam_parser=Parser(), boto_session=session)
 expanded = translator.translate(template, {})
 # SAM joins a definition of its lines, which cfn-lint does not read.
-machine = expanded["Resources"]["AudienceStateMachine"]["Properties"]
-del machine["DefinitionString"]
-machine["Definition"] = definition
+for name, definition in definitions.items():
+    machine = expanded["Resources"][name]["Properties"]
+    del machine["DefinitionString"]
+    machine["Definition"] = definition
 print(json.dumps(expanded, indent=2))

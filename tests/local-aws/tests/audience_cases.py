@@ -1,5 +1,5 @@
 """The audience workflow as a table of cases, run in memory by sfnx: what each function answers, where the run goes, how
-it ends. Run with the checks' virtual environment: python workflow_cases.py audience.asl.json"""
+it ends. Run with the checks' virtual environment: python audience_cases.py audience.asl.json"""
 
 import json
 import sys
@@ -287,23 +287,22 @@ def an_hour_and_three_sizes_of_ten_minutes_take_as_many_transitions_as_the_readm
     assert (len(execution.states), len(payloads)) == (380, 128), (len(execution.states), len(payloads))
 
 
-CASES = [case for case in list(globals().values()) if getattr(case, "__code__", None)
-         and case.__code__.co_varnames[:case.__code__.co_argcount] == ("definition",)]
-
-
-def main():
+def main(names):
+    """Runs every case of a module over the definition that the command line names."""
     with open(sys.argv[1], encoding="utf-8") as file:
         definition = json.load(file)
+    cases = [case for case in names.values() if getattr(case, "__code__", None)
+             and case.__code__.co_varnames[:case.__code__.co_argcount] == ("definition",)]
     failed = 0
-    for case in CASES:
+    for case in cases:
         try:
             case(definition)
         except Exception as error:  # each case is told, not only the first
             failed += 1
             print(f"{case.__name__}: {type(error).__name__}: {error}")
-    print(f"{len(CASES) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    sys.exit(1 if failed or not cases else 0)
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())
