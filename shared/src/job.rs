@@ -260,6 +260,22 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_job_is_compared_by_its_solution_version() {
+        let version = "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e";
+        let data = serde_json::json!({"path": "s3://b/x"});
+        let request = SegmentRequest::read(
+            &serde_json::json!({
+                "jobName": "n", "solutionVersionArn": version, "roleArn": "arn:aws:iam::123456789012:role/r",
+                "jobInput": {"s3DataSource": data}, "jobOutput": {"s3DataDestination": {"path": "s3://b/y/"}},
+                "deadlineSeconds": 1,
+            }),
+            &crate::segment_request::SegmentDefaults::default(),
+        )
+        .unwrap();
+        assert_eq!(wanted_segment(&request), [("solutionVersionArn", Some(version))]);
+    }
+
+    #[test]
     fn our_tags_lead_back_to_the_run() {
         let tags = own_tags("stack", &execution());
         assert_eq!(tags[0], ("lookalike:stack".to_owned(), "stack".to_owned()));

@@ -259,6 +259,14 @@ mod tests {
     }
 
     #[test]
+    fn clean_lines_are_handed_back_as_they_come() {
+        let mut reader = SeedReader::new("s3://b/k", OddFormats::Taken);
+        let mut clean = Vec::new();
+        reader.push(seed(3).as_bytes(), &mut clean).unwrap();
+        assert_eq!(clean, seed(3).as_bytes());
+    }
+
+    #[test]
     fn a_user_is_the_text_and_not_its_spelling() {
         let spelt = seed(25) + "{\"user_id\":\"\\u0075\\u0030\"}\n{\"user_id\":\"é\\\"\\n\"}\n";
         let (found, clean) = read(spelt);

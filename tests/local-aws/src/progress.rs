@@ -23,7 +23,7 @@ impl Step {
     pub fn title(self) -> &'static str {
         match self {
             Self::Tools => "Install the tools",
-            Self::Emulator => "Build the emulator of Clean Rooms ML",
+            Self::Emulator => "Build the emulator of the ML services",
             Self::Functions => "Build the functions (sam build)",
             Self::Boot => "Start the local AWS",
             Self::Deploy => "Deploy the stack (sam deploy)",

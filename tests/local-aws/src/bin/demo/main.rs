@@ -5,6 +5,7 @@
 
 mod report;
 mod screen;
+mod segment;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,14 +20,18 @@ use local_aws::{ACCESS_KEY, BuildOptions, Error, Execution, LocalAws, Options, R
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{report::Report, screen::Screen};
+use crate::{report::Report, screen::Screen, segment::Segments};
 
 /// The seed that is uploaded where none is named.
 const SAMPLE_SEED: &str = "tests/data/seed-runners.jsonl";
 
+/// The input of a segment job that is uploaded where none is named.
+const SAMPLE_INPUT: &str = "tests/data/segment-items.jsonl";
+
 /// How long the emulated jobs take: long enough to watch, short enough to wait.
 const GENERATION_SECONDS: u32 = 8;
 const EXPORT_SECONDS: u32 = 3;
+const SEGMENT_SECONDS: u32 = 5;
 
 /// How often the run is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -39,8 +44,12 @@ const RUN_BOUND: Duration = Duration::from_mins(10);
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo --")]
 struct Arguments {
-    /// A seed of your own: JSON Lines, `{"user_id": "…"}` each.
+    /// A seed of your own: JSON Lines, `{"user_id": "…"}` each. With --segment an input: `{"itemId": "…"}` each, or
+    /// `{"itemAttributes": "…"}`.
     seed: Option<PathBuf>,
+    /// A segment of Amazon Personalize instead of an audience of Clean Rooms ML.
+    #[arg(long, conflicts_with = "sizes")]
+    segment: bool,
     /// What to export: `all`, `none`, sizes as in `5pct,10pct`, or a relevance as in `relevance>=0.7`.
     #[arg(long)]
     sizes: Option<String>,
@@ -75,23 +84,31 @@ async fn main() -> ExitCode {
 }
 
 async fn demo(arguments: &Arguments, screen: &Screen) -> Result<ExitCode> {
-    let path = arguments.seed.clone().unwrap_or_else(|| root().join(SAMPLE_SEED));
-    let seed = fs::read(&path).map_err(|e| Error::new(format!("cannot read the seed {}: {e}", path.display())))?;
+    let sample = if arguments.segment { SAMPLE_INPUT } else { SAMPLE_SEED };
+    let path = arguments.seed.clone().unwrap_or_else(|| root().join(sample));
+    let seed = fs::read(&path).map_err(|e| Error::new(format!("cannot read {}: {e}", path.display())))?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
 
-    screen.say("Lookalike on this machine: a local AWS, an emulated Clean Rooms ML, the real stack.\n");
+    screen.say("Lookalike on this machine: a local AWS, emulated ML services, the real stack.\n");
     let options = Options {
         build: BuildOptions { release: arguments.release, ..BuildOptions::default() },
-        emulator: json!({ "generationSeconds": GENERATION_SECONDS, "exportSeconds": EXPORT_SECONDS }),
+        emulator: json!({
+            "generationSeconds": GENERATION_SECONDS, "exportSeconds": EXPORT_SECONDS, "segmentSeconds": SEGMENT_SECONDS,
+        }),
         ..Options::default()
     }
     .parameter("PollMinSeconds", "1")
     .parameter("PollMaxSeconds", "5");
     let aws = LocalAws::start(&options, screen).await?;
 
-    let key = format!("seeds/{file}");
-    let metadata: Vec<_> = arguments.sizes.as_deref().map(|sizes| ("export", sizes)).into_iter().collect();
-    aws.upload(&key, seed, &metadata).await?;
+    let key = if arguments.segment {
+        segment::upload(&aws, &file, seed).await?
+    } else {
+        let metadata: Vec<_> = arguments.sizes.as_deref().map(|sizes| ("export", sizes)).into_iter().collect();
+        let key = format!("seeds/{file}");
+        aws.upload(&key, seed, &metadata).await?;
+        key
+    };
     screen.say(&format!("\n  {file} is uploaded to s3://{}/{key}\n", aws.output("SeedBucketName")?));
 
     let started = Instant::now();
@@ -100,16 +117,14 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Result<ExitCode> {
     let took = started.elapsed();
     screen.close();
 
-    let code = match Report::of(&aws, &execution).await? {
-        Ok(report) => {
-            println!("\n{report}");
-            ExitCode::SUCCESS
-        }
-        Err(reason) => {
-            println!("\n{reason}");
-            ExitCode::FAILURE
-        }
+    let told = match &execution.output {
+        None => Err(report::failure(&execution)),
+        Some(output) if arguments.segment => Segments::of(&aws, output).await?.map(|segments| segments.to_string()),
+        Some(output) => Report::of(&aws, output).await?.map(|report| report.to_string()),
     };
+    let code = if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let (Ok(told) | Err(told)) = told;
+    println!("\n{told}");
     println!("{}", times(&screen.times(), took));
     if arguments.keep {
         println!("{}", invitation(&aws, &execution)?);
@@ -132,7 +147,10 @@ async fn follow(aws: &LocalAws, mut execution: Execution, screen: &Screen) -> Re
         let entered = aws.history(&execution.arn).await?;
         let states = entered.iter().skip(told).map(|entered| (entered.at, entered.state.clone(), None));
         let received = aws.calls().await?;
-        let starts = received.iter().skip(calls).filter(|call| call.operation.starts_with("Start"));
+        let starts = received
+            .iter()
+            .skip(calls)
+            .filter(|call| ["Start", "Create"].iter().any(|start| call.operation.starts_with(start)));
         let starts = starts.filter_map(|call| Some((call.at()?, format!("  {}", call.operation), call.name.clone())));
         let mut news: Vec<_> = states.chain(starts).collect();
         news.sort();
@@ -160,7 +178,7 @@ async fn follow(aws: &LocalAws, mut execution: Execution, screen: &Screen) -> Re
 }
 
 fn times(steps: &BTreeMap<local_aws::Step, Duration>, run: Duration) -> String {
-    let steps = steps.iter().map(|(step, took)| (step.title(), *took)).chain([("From upload to audience", run)]);
+    let steps = steps.iter().map(|(step, took)| (step.title(), *took)).chain([("From upload to result", run)]);
     let lines = steps.map(|(what, took)| format!("  {what:<40}{:>8.1} s\n", took.as_secs_f64()));
     format!("Time\n{}", lines.collect::<String>())
 }

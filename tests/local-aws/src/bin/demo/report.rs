@@ -4,6 +4,7 @@ use std::fmt;
 
 use local_aws::{Execution, LocalAws, Result};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What the workflow answers, as far as it is shown.
 #[derive(Debug, Deserialize)]
@@ -70,26 +71,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The report of a run that has ended, or in plain words why there is none.
-    pub(crate) async fn of(aws: &LocalAws, execution: &Execution) -> Result<std::result::Result<Self, String>> {
-        let Some(output) = &execution.output else {
-            let status = execution.status.as_str();
-            let error = execution.error.as_deref().unwrap_or(status);
-            let cause = execution.cause.as_deref().unwrap_or("no cause was given");
-            return Ok(Err(format!(
-                "The run {} failed: {error}\n  {}\n",
-                execution.name,
-                plain(cause).replace('\n', "\n  ")
-            )));
-        };
+    /// The report of a run that has ended well, or in plain words why there is none.
+    pub(crate) async fn of(aws: &LocalAws, output: &Value) -> Result<std::result::Result<Self, String>> {
         let answer: Answer = match serde_json::from_value(output.clone()) {
             Ok(answer) => answer,
-            Err(e) => {
-                return Ok(Err(format!(
-                    "The run {} answered something else than a report ({e}):\n  {output}\n",
-                    execution.name
-                )));
-            }
+            Err(e) => return Ok(Err(format!("The run answered something else than a report ({e}):\n  {output}\n"))),
         };
         let mut users = Vec::new();
         for export in &answer.exports {
@@ -148,6 +134,13 @@ impl fmt::Display for Report {
     }
 }
 
+/// How a run failed.
+pub(crate) fn failure(execution: &Execution) -> String {
+    let error = execution.error.as_deref().unwrap_or(execution.status.as_str());
+    let cause = execution.cause.as_deref().unwrap_or("no cause was given");
+    format!("The run {} failed: {error}\n  {}\n", execution.name, plain(cause).replace('\n', "\n  "))
+}
+
 /// How many lines the objects of an export have.
 async fn count(aws: &LocalAws, location: &str) -> Result<u64> {
     let mut lines = 0;
@@ -160,14 +153,14 @@ async fn count(aws: &LocalAws, location: &str) -> Result<u64> {
 
 /// The message of a function's error, which Step Functions wraps into JSON.
 fn plain(cause: &str) -> String {
-    serde_json::from_str::<serde_json::Value>(cause)
+    serde_json::from_str::<Value>(cause)
         .ok()
         .and_then(|json| json["errorMessage"].as_str().map(str::to_owned))
         .unwrap_or_else(|| cause.to_owned())
 }
 
 /// 1234567 as `1,234,567`.
-fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
