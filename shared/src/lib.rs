@@ -15,11 +15,14 @@
 //! | [`job`] | names of jobs, and whether a job that is there is ours |
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
+//! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
+//! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
 //! | [`environment`], [`client`], [`log`] | how every function is set up |
 
 pub mod audience_size;
 pub mod client;
+pub mod console;
 pub mod environment;
 pub mod error;
 pub mod execution;
@@ -27,13 +30,16 @@ pub mod export_policy;
 pub mod job;
 pub mod log;
 pub mod model;
+pub mod report;
 pub mod request;
 pub mod schedule;
 pub mod seed;
 pub mod status;
+pub mod timeline;
 pub mod upload;
 pub mod values;
 pub mod violations;
+pub mod words;
 
 pub use audience_size::AudienceSize;
 pub use error::{Error, ErrorName};
