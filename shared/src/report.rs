@@ -362,9 +362,10 @@ impl Audience {
             Outcome::Partial => {
                 let there: Vec<String> = self.exported().map(|size| words::size(size.audience_size)).collect();
                 let all = there.len() + self.missing().count();
+                let are = if there.len() == 1 { "is" } else { "are" };
                 let rest =
-                    if all == there.len() { "" } else { " The others are not there yet; they can be exported again." };
-                format!("{} of {} ready to use: {}.{rest}", there.len(), are("size", all), listed(&there))
+                    if all > there.len() { " The others are not there; they can be exported again." } else { "" };
+                format!("{} of {all} sizes {are} ready to use: {}.{rest}", there.len(), listed(&there))
             }
             Outcome::Failed if self.is_ready => match self.missing().count() {
                 _ if error == Some(ErrorName::NoSizeQualifies.as_str()) => {
@@ -420,7 +421,8 @@ impl Audience {
         let missing: Vec<AudienceSize> = self.missing().map(|size| size.audience_size).collect();
         let known = || self.sizes.iter().map(|size| size.audience_size).collect();
         let sizes = if missing.is_empty() { known() } else { missing };
-        let input = json!({"audienceGenerationJobArn": arn, "export": {"sizes": sizes}});
+        let typed = sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let input = json!({"audienceGenerationJobArn": arn, "export": typed});
         (!sizes.is_empty()).then_some(input)
     }
 }
@@ -483,11 +485,6 @@ fn timeline(run: &FinishedRun, now: Moment) -> Timeline {
         stages.push(Stage::new(StageKind::Export, begun, end));
     }
     Timeline::new(start, stages)
-}
-
-/// `1 size is`, `3 sizes are`.
-fn are(noun: &str, number: usize) -> String {
-    if number == 1 { format!("1 {noun} is") } else { format!("{number} {noun}s are") }
 }
 
 /// `1%`, `1% and 2%`, `1%, 2% and 5%`.
@@ -603,9 +600,16 @@ mod tests {
         event["error"] = json!("ExportFailed");
         let run = report(event).run;
         assert_eq!(run.outcome, Outcome::Partial);
-        assert!(run.summary.starts_with("1 of 3 sizes are ready to use: 1%."), "{}", run.summary);
-        let sizes = json!([{"type": "PERCENTAGE", "value": 5}, {"type": "PERCENTAGE", "value": 10}]);
-        assert_eq!(run.remedy.unwrap(), json!({"audienceGenerationJobArn": JOB, "export": {"sizes": sizes}}));
+        assert!(run.summary.starts_with("1 of 3 sizes is ready to use: 1%."), "{}", run.summary);
+        let input = run.remedy.unwrap();
+        assert_eq!(input, json!({"audienceGenerationJobArn": JOB, "export": "5pct,10pct"}));
+        assert!(
+            crate::request::ExportRequest::read(
+                &input,
+                &Defaults { name: "more".parse().ok(), deadline_seconds: Some(60), ..Defaults::default() }
+            )
+            .is_ok()
+        );
     }
 
     #[test]

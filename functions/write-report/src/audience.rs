@@ -8,18 +8,17 @@ use lookalike::{AudienceSize, ExportPolicy};
 use maud::{Markup, html};
 
 use crate::curve::curve;
-use crate::page::{link, page, place, trouble};
+use crate::page::{Shows, link, page, place, trouble};
 
 /// The page of an audience run.
 pub(crate) fn audience_page(report: &AudienceReport) -> String {
     let scores = report.audience.scores();
-    let shows = html! {
+    let result = html! {
         (trouble(&report.run, &missing(&report.audience)))
         (figures(report, scores))
         (relevance(&report.audience, scores))
         (sizes(report, scores))
         (seed(report))
-        (request(report))
     };
     let aws = html! {
         @if let Some(arn) = &report.audience.audience_generation_job_arn {
@@ -31,7 +30,7 @@ pub(crate) fn audience_page(report: &AudienceReport) -> String {
             dd { (place(at.as_str())) }
         }
     };
-    page(&report.run, "Lookalike audience", &shows, &aws)
+    page(&report.run, &Shows { kind: "Lookalike audience", result, asked: request(report), aws })
 }
 
 /// Each size that is not there, and why.
@@ -72,18 +71,35 @@ fn figures(report: &AudienceReport, scores: Scores) -> Markup {
         @if audience.is_ready {
             dl.figures {
                 @match asked {
-                    0 => (figure("Sizes exported", "None", "none were asked for")),
-                    asked if asked == exported.len() => (figure("Sizes exported", &asked.to_string(), "all that were asked for")),
-                    asked => (figure("Sizes exported", &format!("{} of {asked}", exported.len()), "see what happened, above")),
+                    0 => (figure("Sizes exported", "None", "as was asked for")),
+                    asked if asked == exported.len() => (figure("Sizes exported", &asked.to_string(), "all that was asked for")),
+                    asked => (figure("Sizes exported", &format!("{} of {asked}", exported.len()), "the others failed")),
                 }
-                @if let Some(relevance) = &relevance {
-                    (figure("Relevance", relevance, if relevant.len() > 1 { "smallest to largest size" } else { "higher is more alike" }))
+                @match &relevance {
+                    Some(relevance) if relevant.len() > 1 => (figure("Relevance", relevance, "smallest to largest")),
+                    Some(relevance) => (figure("Relevance", relevance, "higher is more alike")),
+                    None if is_measured(audience) => {},
+                    None => (figure("Relevance", "Not shared", "by the model’s owner")),
                 }
-                @if let Some(recall) = audience.recall { (figure("Recall", &recall_words(recall), "nearer to 1 is better")) }
-                @if let Some(seed) = &report.seed { (figure("Seed", &words::count(seed.unique_users), "known people")) }
+                @match audience.recall {
+                    Some(recall) => (figure("Recall", &recall_words(recall), "nearer to 1 is better")),
+                    None => (figure("Recall", "Not shared", "by the model’s owner")),
+                }
+                @match (&report.seed, report.request.as_ref().map(|request| &request.seed_source)) {
+                    (Some(seed), _) => (figure("Seed", &words::count(seed.unique_users), "known people")),
+                    (None, Some(AskedSeed::Query { .. } | AskedSeed::Template { .. })) => {
+                        (figure("Seed", "A query", "run by the service"))
+                    }
+                    (None, _) => {},
+                }
             }
         }
     }
+}
+
+/// Whether the relevance of any size is known.
+fn is_measured(audience: &Audience) -> bool {
+    audience.sizes.iter().any(|size| size.relevance.is_some())
 }
 
 fn recall_words(recall: f64) -> String {
@@ -92,7 +108,7 @@ fn recall_words(recall: f64) -> String {
 
 /// How alike the people are, drawn and explained.
 fn relevance(audience: &Audience, scores: Scores) -> Markup {
-    let is_measured = audience.sizes.iter().any(|size| size.relevance.is_some());
+    let is_measured = is_measured(audience);
     let any = |wanted: fn(&Size) -> bool| audience.sizes.iter().any(|size| size.relevance.is_some() && wanted(size));
     html! {
         @if audience.is_ready {
@@ -101,6 +117,7 @@ fn relevance(audience: &Audience, scores: Scores) -> Markup {
                 @if is_measured {
                     @if let Some(curve) = curve(&audience.sizes, scores) {
                         figure {
+                            p.note.scale { "Relevance by size" (across(&audience.sizes)) }
                             (curve)
                             figcaption {
                                 @if any(|size| size.export.as_ref().is_some_and(|export| export.is_ready)) {
@@ -112,7 +129,7 @@ fn relevance(audience: &Audience, scores: Scores) -> Markup {
                                 @if any(|size| size.export.as_ref().is_some_and(|export| !export.is_ready)) {
                                     span.key { span.mark.crossed aria-hidden="true" { "×" } "export failed" }
                                 }
-                                span { "Up: relevance. Across: the sizes" (across(&audience.sizes)) ", evenly spaced." }
+                                @if audience.sizes.len() > 1 { span { "The sizes stand evenly apart." } }
                             }
                         }
                     }
@@ -148,9 +165,9 @@ fn across(sizes: &[Size]) -> &'static str {
     use lookalike::audience_size::AudienceSizeType::{Absolute, Percentage};
     let all = |kind| sizes.iter().all(|size| size.audience_size.kind() == kind);
     if all(Absolute) {
-        " in people"
+        ", in people"
     } else if all(Percentage) {
-        " in percent of the people in the training data"
+        ", in percent of the people in the training data"
     } else {
         ""
     }
@@ -175,7 +192,7 @@ fn recall_paragraph(recall: f64, sizes: &[Size]) -> Markup {
 /// Every size: relevance, export, place. The roles stay where a narrow page turns rows into blocks.
 fn sizes(report: &AudienceReport, scores: Scores) -> Markup {
     let Audience { sizes, is_ready, .. } = &report.audience;
-    let is_measured = sizes.iter().any(|size| size.relevance.is_some());
+    let is_measured = is_measured(&report.audience);
     let has_links = sizes.iter().any(|size| size.export.as_ref().is_some_and(|export| export.output_url.is_some()));
     html! {
         @if *is_ready && !sizes.is_empty() {
@@ -235,9 +252,7 @@ fn sizes(report: &AudienceReport, scores: Scores) -> Markup {
 
 fn state(export: &Export) -> Markup {
     html! {
-        @if export.is_ready { span.good { "exported" } } @else {
-            span.bad { "failed" }
-        }
+        @if export.is_ready { span.good { "exported" } } @else { span.bad { "failed" } }
     }
 }
 
@@ -248,10 +263,12 @@ fn where_it_is(export: &Export) -> Markup {
                 (place(location))
                 @if let Some(url) = &export.output_url { " " (link(url, "Open in S3")) }
             }
-            None if export.is_ready => span.note { "The place is not shown to this account; the model’s owner set it." },
+            None if export.is_ready => span.note {
+                "Not shown to this account: the model’s owner chose the place, and knows it."
+            },
             None => span.note { "not there" },
         }
-        @if let Some(name) = &export.name { span.note.job { "export job " (name) } }
+        @if let Some(name) = &export.name { span.note.below { "export job " (name) } }
     }
 }
 
@@ -295,8 +312,8 @@ fn counted(seed: &SeedCount) -> Markup {
             }
         }
         p.note {
-            "Only people whom the model’s training data knows can teach it anything; how many of the seed it knows is \
-            not told to Lookalike."
+            "The model can use only those people whom its training data knows. The service does not tell how many of \
+            your seed these are."
         }
     }
 }
@@ -329,7 +346,7 @@ fn asked(request: &Asked) -> Markup {
                 @match &request.seed_source {
                     AskedSeed::File { s3_uri } => {
                         (place(s3_uri.as_str()))
-                        @if s3_uri.key().starts_with("checked/") { " a clean copy of your upload" }
+                        @if s3_uri.key().starts_with("checked/") { span.note.below { "a clean copy of your upload" } }
                     }
                     AskedSeed::Query { parameters: count } => { "a query " (parameters(*count)) ", not shown here" }
                     AskedSeed::Template { analysis_template_arn, parameters: count } => {

@@ -118,7 +118,7 @@ fn draw(points: &[Point], scores: Scores, frame: &Frame) -> Result<String, Box<d
         chart.draw_series(LineSeries::new((0..).zip(points).map(at), ACCENT.ink().stroke_width(2)))?;
 
         let step_width = f64::from(frame.width - 46) / f64::from(steps);
-        let radius = (step_width / 3.0).clamp(2.5, 6.0);
+        let radius = (step_width / 4.0).clamp(2.0, 6.0);
         let all_values_fit = points.iter().all(|point| fits(&scores.write(point.score), step_width));
         let every =
             (1..).find(|every| points.iter().all(|p| fits(&short_size(p.size), step_width * f64::from(*every))));
@@ -127,8 +127,10 @@ fn draw(points: &[Point], scores: Scores, frame: &Frame) -> Result<String, Box<d
             let (x, y) = chart.backend_coord(&at((step, point)));
             point.draw(&area, (x, y), radius)?;
             if all_values_fit {
-                let above = text(INK).pos(Pos::new(HPos::Center, VPos::Bottom));
-                area.draw(&Text::new(scores.write(point.score), (x, y - 9), above))?;
+                let beside = |step: usize| points.get(step).map(|other| other.score);
+                let before = step.checked_sub(1).and_then(|step| beside(step as usize));
+                let (pos, (right, down)) = beside_the_line(before, point.score, beside(step as usize + 1));
+                area.draw(&Text::new(scores.write(point.score), (x + right, y + down), text(INK).pos(pos)))?;
             }
             if every.is_some_and(|every| step % every == 0) {
                 let shade = if point.mark == Mark::Exported { INK } else { MUTED };
@@ -153,7 +155,7 @@ impl Point {
         radius: f64,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let radius = radius.round() as i32;
-        area.draw(&Circle::new(at, radius + 2, PAPER.ink().filled()))?;
+        area.draw(&Circle::new(at, radius + radius.min(4) / 2, PAPER.ink().filled()))?;
         match self.mark {
             Mark::Exported => area.draw(&Circle::new(at, radius, ACCENT.ink().filled())),
             Mark::NotAskedFor => area.draw(&Circle::new(at, radius - 1, ACCENT.ink().stroke_width(2))),
@@ -168,6 +170,17 @@ fn range(points: &[Point]) -> (f64, f64) {
     let high = points.iter().map(|point| point.score).fold(0.0, f64::max);
     let height = high - low;
     if height < 1e-9 { (0.0, 1.0) } else { (low - if low < 0.0 { height * 0.05 } else { 0.0 }, high + height * 0.05) }
+}
+
+/// Where a value stands so that the line does not run through it, and how far right and down of its mark.
+fn beside_the_line(before: Option<f64>, score: f64, after: Option<f64>) -> (Pos, (i32, i32)) {
+    let is_higher = |other: Option<f64>| other.is_some_and(|other| other > score);
+    match (is_higher(before), is_higher(after)) {
+        (true, true) => (Pos::new(HPos::Center, VPos::Top), (0, 9)),
+        (true, false) => (Pos::new(HPos::Left, VPos::Bottom), (-3, -9)),
+        (false, true) => (Pos::new(HPos::Right, VPos::Bottom), (3, -9)),
+        (false, false) => (Pos::new(HPos::Center, VPos::Bottom), (0, -9)),
+    }
 }
 
 /// Text of the drawing; the page's CSS sets its font.

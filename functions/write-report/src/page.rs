@@ -11,8 +11,20 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::palette;
 
-/// A page: the run's end on top, then what its kind has to show, then what an engineer looks for.
-pub(crate) fn page(run: &Run, kind: &str, shows: &Markup, aws: &Markup) -> String {
+/// What a kind of run has to show.
+pub(crate) struct Shows {
+    /// What was made, in the words of the field.
+    pub(crate) kind: &'static str,
+    /// What there is to know of the result, for those who use it.
+    pub(crate) result: Markup,
+    /// What was asked for, for those who look after it.
+    pub(crate) asked: Markup,
+    /// The run's things in AWS, as terms and their places.
+    pub(crate) aws: Markup,
+}
+
+/// A page: the run's end on top, then the result, then what an engineer looks for.
+pub(crate) fn page(run: &Run, shows: &Shows) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -29,13 +41,14 @@ pub(crate) fn page(run: &Run, kind: &str, shows: &Markup, aws: &Markup) -> Strin
             body {
                 main {
                     header {
-                        p.kind { (kind) }
+                        p.kind { (shows.kind) }
                         h1 { (run.name) }
                         p.outcome.(outcome_class(run.outcome)) { (outcome_words(run.outcome)) }
                         p.summary { (run.summary) }
                     }
-                    (shows)
+                    (shows.result)
                     (timeline(run))
+                    (shows.asked)
                     section aria-labelledby="aws" {
                         h2 id="aws" { "The run in AWS" }
                         dl.facts {
@@ -44,7 +57,7 @@ pub(crate) fn page(run: &Run, kind: &str, shows: &Markup, aws: &Markup) -> Strin
                                 (place(&run.execution_arn))
                                 @if let Some(url) = &run.execution_url { " " (link(url, "Open in Step Functions")) }
                             }
-                            (aws)
+                            (shows.aws)
                             @if let Some(deadline) = run.deadline {
                                 dt { "Deadline" }
                                 dd { (deadline_words(deadline)) }
@@ -134,7 +147,9 @@ fn timeline(run: &Run) -> Markup {
         section aria-labelledby="time" {
             h2 id="time" { "How long it took" }
             p {
-                strong { (words::duration(*seconds)) } " in all, from " (time(*start)) " to " (time(*end)) "."
+                strong { (words::duration(*seconds)) } " in all, from " (time(*start)) " to "
+                @if words::date(*start) == words::date(*end) { (moment(*end, &words::time_of_day(*end))) } @else { (time(*end)) }
+                "."
                 @if run.quota_waits > 0 {
                     " The service was at its quota, so the run waited its turn ("
                     (words::counted(run.quota_waits.into(), "try was", "tries were")) " refused)."
@@ -154,7 +169,7 @@ fn timeline(run: &Run) -> Markup {
                                 th scope="row" {
                                     span.swatch.(stage_class(stage.kind)) aria-hidden="true" {} (stage_words(stage.kind))
                                 }
-                                td { (moment(stage.from, &format!("{}, {}", words::date(stage.from), words::time_of_day(stage.from)))) }
+                                td { (moment(stage.from, &began(stage.from, *start))) }
                                 td.number { (words::duration(stage.seconds)) }
                             }
                         }
@@ -163,6 +178,12 @@ fn timeline(run: &Run) -> Markup {
             }
         }
     }
+}
+
+/// The time of day; with its date, where that is not the day of the start.
+fn began(at: Moment, start: Moment) -> String {
+    let (date, time) = (words::date(at), words::time_of_day(at));
+    if date == words::date(start) { time } else { format!("{date}, {time}") }
 }
 
 fn stage_words(kind: StageKind) -> &'static str {

@@ -278,7 +278,7 @@ fn missing_exports_are_told_one_by_one_with_the_input_that_makes_up_for_them() {
     assert_eq!(missing.len(), 2);
     assert!(missing[0].text().collect::<String>().starts_with("2% – The service refused the export job"));
     let remedy: Value = serde_json::from_str(&text(&page, ".trouble pre")).unwrap();
-    assert_eq!(remedy["export"]["sizes"], json!([percent(2), percent(5)]));
+    assert_eq!(remedy["export"], "2pct,5pct");
     assert_eq!(all(&page, ".curve.wide line[stroke='#B0241C']").len(), 4);
 }
 
@@ -286,7 +286,7 @@ fn missing_exports_are_told_one_by_one_with_the_input_that_makes_up_for_them() {
 fn what_another_account_hides_is_said_in_words() {
     let page = parse(&page_of(hidden_event(), Some(sql_request())));
     assert!(text(&page, "#relevance ~ p").starts_with("Not shared."));
-    assert!(text(&page, ".where").contains("The place is not shown to this account"));
+    assert!(text(&page, ".where").contains("Not shown to this account"));
     assert!(text(&page, "#seed ~ p").contains("result of a query"));
     assert!(text(&page, "#seed ~ p").contains("could not be read by this stack, as is usual"));
     assert!(text(&page, ".facts").contains("a query with 1 parameter, not shown here"));
