@@ -134,14 +134,16 @@ fn relevance(audience: &Audience, scores: Scores) -> Markup {
                         }
                     }
                     p {
-                        strong { "Relevance" } " says how much the people of a size resemble your seed: the higher, \
-                        the more alike. A larger size reaches more people, and usually people who resemble the seed \
-                        less. Take the largest size that is still alike enough for your purpose; where the curve \
-                        falls steeply, the next size costs a lot of likeness."
+                        strong { "Relevance" } " helps you to choose a size: the higher it is, the more the people of \
+                        that size resemble your seed. A larger size reaches more people, who usually resemble it less. \
+                        Above 0 the model expects more such people than the size takes in, so a larger one can still \
+                        be good; below 0 the size takes in people who are not like your seed."
+                        @if let Some(reading) = reading(&audience.sizes) { " " (reading) }
                     }
                     p.note {
-                        "Relevance compares the sizes of this one audience. It is no percentage and has no fixed \
-                        range, so do not set it against the relevance of another seed or another model."
+                        "It compares the sizes of this one audience and is no mark for the seed or the model. AWS \
+                        documents its range in two ways, so read it neither as a percentage nor against the relevance \
+                        of another audience."
                     }
                 } @else {
                     p {
@@ -173,14 +175,28 @@ fn across(sizes: &[Size]) -> &'static str {
     }
 }
 
+/// Where this audience's relevance stands to zero, if that is the same from some size on.
+fn reading(sizes: &[Size]) -> Option<String> {
+    let measured: Vec<_> = sizes.iter().filter_map(|size| Some((size.audience_size, size.relevance?))).collect();
+    let above = measured.iter().take_while(|(_, score)| *score >= 0.0).count();
+    let (_, below) = measured.split_at(above);
+    match below {
+        [] => Some("Here no size is below 0.".to_owned()),
+        [(first, _), ..] if below.iter().all(|(_, score)| *score < 0.0) => {
+            Some(format!("Here it is below 0 from {} on.", words::size(*first)))
+        }
+        _ => None,
+    }
+}
+
 fn recall_paragraph(recall: f64, sizes: &[Size]) -> Markup {
     use lookalike::audience_size::AudienceSizeType::Percentage;
     let percent = sizes.iter().map(|size| size.audience_size).filter(|size| size.kind() == Percentage);
     let largest = percent.max_by_key(|size| size.value());
     html! {
         p {
-            strong { "Recall " (recall_words(recall)) "." } " Of those people in a sample of the training data who \
-            resemble your seed most, this share was found; 1 would be all of them."
+            strong { "Recall " (recall_words(recall)) } " says how well the model did: of those people in a sample of \
+            the training data who resemble your seed most, this share was found; 1 would be all of them."
             @if let Some(largest) = largest {
                 " About " (recall_words(f64::from(largest.value()) / 100.0)) ", the share of the largest size, would \
                 be no better than chance."

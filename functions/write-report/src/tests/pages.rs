@@ -240,7 +240,7 @@ fn a_ready_run_tells_the_marketer_how_good_it_is_and_where() {
         ),
         "{link}"
     );
-    assert!(text(&page, "#relevance ~ p").contains("Recall 0.62."));
+    assert!(text(&page, "#relevance ~ p").contains("Recall 0.62 says how well the model did"));
     assert!(text(&page, "#relevance ~ p").contains("About 0.20, the share of the largest size"));
     assert_eq!(all(&page, ".trouble").len(), 0);
     assert!(text(&page, ".counts").contains("People, each counted once700"));
@@ -250,6 +250,19 @@ fn a_ready_run_tells_the_marketer_how_good_it_is_and_where() {
     for stage in ["Check and queue", "7 min 40 s", "Generation", "2 h 44 min", "Export", "21 min 32 s"] {
         assert!(stages.contains(stage), "{stage} in {stages}");
     }
+}
+
+#[test]
+fn what_relevance_says_about_zero_is_told_of_this_audience() {
+    let told = |scores: &[f64]| {
+        let sizes = (1..).zip(scores).map(|(size, score)| (percent(size), *score));
+        let page = page_of(with_scores(sizes), None);
+        ["no size is below 0", "below 0 from 2% on", "below 0 from 1% on"].map(|words| page.contains(words))
+    };
+    assert_eq!(told(&[0.5, 0.0]), [true, false, false]);
+    assert_eq!(told(&[0.5, -0.1, -0.2]), [false, true, false]);
+    assert_eq!(told(&[-0.1]), [false, false, true]);
+    assert_eq!(told(&[0.5, -0.1, 0.2]), [false, false, false]);
 }
 
 #[test]
