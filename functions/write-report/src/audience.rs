@@ -299,9 +299,8 @@ fn seed(report: &AudienceReport) -> Markup {
                 (None, Some(AskedSeed::Query { .. } | AskedSeed::Template { .. })) => p {
                     "The seed is the result of a query, which AWS Clean Rooms ran itself, so there was no file to count."
                 },
-                (None, _) if !report.audience.generated_by_this_run => p {
-                    "This run exported more of an audience that was there already; the run that made the audience \
-                    checked its seed."
+                (None, _) if report.checked_request.is_none() => p {
+                    "This run exported more of an audience that was there already. Its seed belongs to the run that made it."
                 },
                 (None, _) => p { "The seed’s file could not be read by this stack, so its people were not counted." },
             }

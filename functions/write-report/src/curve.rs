@@ -121,7 +121,7 @@ fn draw(points: &[Point], scores: Scores, frame: &Frame) -> Result<String, Box<d
         let radius = (step_width / 4.0).clamp(2.0, 6.0);
         let all_values_fit = points.iter().all(|point| fits(&scores.write(point.score), step_width));
         let every =
-            (1..).find(|every| points.iter().all(|p| fits(&short_size(p.size), step_width * f64::from(*every))));
+            (1..=steps).find(|every| points.iter().all(|p| fits(&short_size(p.size), step_width * f64::from(*every))));
         let bottom = i32::try_from(frame.height)? - 20;
         for (step, point) in (0..).zip(points) {
             let (x, y) = chart.backend_coord(&at((step, point)));
