@@ -169,12 +169,16 @@ impl Error {
 
     /// Takes secrets out of the message: a service may quote what it was sent.
     #[must_use]
-    pub fn without<'s>(mut self, secrets: impl IntoIterator<Item = &'s str>) -> Self {
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            self.message = self.message.replace(secret, "[withheld]");
-        }
-        self
+    pub fn without<'s>(self, secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        Self { message: withhold(self.message, secrets), ..self }
     }
+}
+
+/// Takes secrets out of a text that a service wrote.
+#[must_use]
+pub fn withhold<'s>(text: String, secrets: impl IntoIterator<Item = &'s str>) -> String {
+    let secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| text.replace(secret, "[withheld]"))
 }
 
 impl fmt::Display for Error {

@@ -17,11 +17,14 @@
 //! | [`once`] | how a job is started once |
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
+//! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
+//! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
 //! | [`environment`], [`client`], [`log`] | how every function is set up |
 
 pub mod audience_size;
 pub mod client;
+pub mod console;
 pub mod environment;
 pub mod error;
 pub mod execution;
@@ -31,6 +34,7 @@ pub mod lines;
 pub mod log;
 pub mod model;
 pub mod once;
+pub mod report;
 pub mod request;
 pub mod schedule;
 pub mod seed;
@@ -38,9 +42,11 @@ pub mod segment_input;
 pub mod segment_output;
 pub mod segment_request;
 pub mod status;
+pub mod timeline;
 pub mod upload;
 pub mod values;
 pub mod violations;
+pub mod words;
 
 pub use audience_size::AudienceSize;
 pub use error::{Error, ErrorName};

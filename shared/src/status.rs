@@ -2,7 +2,7 @@
 //!
 //! Only words that are known end a wait: a word that is not known is `RUNNING`, under the deadline.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audience_size::AudienceSize;
 use crate::error::{Error, ErrorName};
@@ -11,7 +11,7 @@ use crate::job::Metrics;
 use crate::schedule::PollBounds;
 
 /// What the workflow branches on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Phase {
     /// Wait, and look again.
@@ -97,7 +97,7 @@ pub struct Seen {
 }
 
 /// What `check-status` answers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobStatus {
     /// What to do next.

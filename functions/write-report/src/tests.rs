@@ -1,0 +1,133 @@
+#![allow(clippy::unwrap_used)]
+//! The function against a mocked S3; its pages as they are parsed; and, where a browser is installed, as it shows them.
+
+mod browser;
+mod pages;
+
+use super::*;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use serde_json::json;
+
+/// A run that ended well.
+fn event() -> Value {
+    serde_json::from_str(include_str!("../../../tests/events/write-report.json")).unwrap()
+}
+
+/// What it was asked for.
+fn request() -> Value {
+    json!({
+        "name": "spring-runners-00f1e2d3c4b5a697", "deadlineSeconds": 172_800, "export": "relevance>=0.7",
+        "configuredAudienceModelArn":
+            "arn:aws:cleanrooms-ml:us-east-1:000000000000:configured-audience-model/6ab1a2f4-5d51-4a42-9d35-1a40ac8ca0c3",
+        "seedAudience": {
+            "roleArn": "arn:aws:iam::000000000000:role/lookalike-seed",
+            "dataSource": {"s3Uri": "s3://my-seeds/checked/spring-runners-00f1e2d3c4b5a697.jsonl"}
+        },
+        "description": "People who ran with us this spring", "tags": {"team": "growth", "cost-centre": "4711"},
+    })
+}
+
+fn sql_request() -> Value {
+    let mut request = request();
+    request["seedAudience"] = json!({
+        "roleArn": "arn:aws:iam::000000000000:role/lookalike-seed",
+        "sqlParameters": {"queryString": "SELECT marked_column", "parameters": {"markedname": "marked-value"}},
+    });
+    request
+}
+
+fn reading(request: Value) -> Rule {
+    let key = "checked/spring-runners-00f1e2d3c4b5a697.json";
+    mock!(Client::get_object)
+        .match_requests(move |get| get.bucket() == Some("my-seeds") && get.key() == Some(key))
+        .then_output(move || {
+            GetObjectOutput::builder().body(ByteStream::from(request.to_string().into_bytes())).build()
+        })
+}
+
+fn refusing(status: u16) -> Rule {
+    mock!(Client::get_object)
+        .then_http_response(move || HttpResponse::new(status.try_into().unwrap(), SdkBody::empty()))
+}
+
+/// Takes the file of that ending and type, and holds it to a rule.
+fn taking(ending: &'static str, content_type: &'static str, holds: fn(&str) -> bool) -> Rule {
+    mock!(Client::put_object)
+        .match_requests(move |put| {
+            put.bucket() == Some("reports-bucket")
+                && put.key() == Some(&format!("reports/spring-runners-00f1e2d3c4b5a697/{ending}"))
+                && put.content_type() == Some(content_type)
+                && put.body().bytes().is_some_and(|body| holds(std::str::from_utf8(body).unwrap()))
+        })
+        .then_output(|| PutObjectOutput::builder().build())
+}
+
+async fn run(event: Value, rules: &[&Rule]) -> Result<Answer, Error> {
+    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket").await
+}
+
+#[tokio::test]
+async fn a_run_gets_its_page_and_the_pages_twin() {
+    let twin = taking("report.json", "application/json", |twin| {
+        let twin: Value = serde_json::from_str(twin).unwrap();
+        twin["run"]["outcome"] == "READY" && twin["request"]["tags"]["team"] == "growth"
+    });
+    let page = taking("index.html", "text/html; charset=utf-8", |page| page.starts_with("<!DOCTYPE html>"));
+    let answer = run(event(), &[&reading(request()), &twin, &page]).await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    assert_eq!(answer, json!({"report": "s3://reports-bucket/reports/spring-runners-00f1e2d3c4b5a697/index.html"}));
+    assert_eq!((twin.num_calls(), page.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_query_and_its_parameters_stay_out_of_both_files() {
+    let clean = |text: &str| !text.contains("marked") && text.contains("[withheld]");
+    let twin = taking("report.json", "application/json", clean);
+    let page = taking("index.html", "text/html; charset=utf-8", clean);
+    let mut event = event();
+    event["exports"][0]["error"] = json!("ExportFailed");
+    event["exports"][0]["cause"] = json!("no such column in SELECT marked_column");
+    event["error"] = json!("ExportFailed");
+    event["cause"] = json!("'marked-value' is no value");
+    run(event, &[&reading(sql_request()), &twin, &page]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_gone_or_unreadable_does_not_cost_the_report() {
+    for request in [refusing(404), refusing(403), reading(json!("no request")), reading(json!({"name": 3}))] {
+        let twin = taking("report.json", "application/json", |twin| twin.contains("\"request\": null"));
+        let page = taking("index.html", "text/html; charset=utf-8", |page| page.contains("can no longer be read"));
+        run(event(), &[&request, &twin, &page]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_a_request_reads_none() {
+    let read = reading(request());
+    let put = mock!(Client::put_object).then_output(|| PutObjectOutput::builder().build());
+    let mut event = event();
+    event["checkedRequest"] = Value::Null;
+    run(event, &[&read, &put]).await.unwrap();
+    assert_eq!((read.num_calls(), put.num_calls()), (0, 2));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_and_what_may_not_is_told_with_its_place() {
+    let busy = mock!(Client::get_object).sequence().http_status(503, None).times(9).build();
+    assert!(run(event(), &[&busy]).await.unwrap_err().name.is_passing());
+    let denied =
+        mock!(Client::put_object).then_http_response(|| HttpResponse::new(403.try_into().unwrap(), SdkBody::empty()));
+    let error = run(event(), &[&reading(request()), &denied]).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::AccessDenied);
+    assert!(error.message.starts_with("writing s3://reports-bucket/reports/"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn an_event_of_another_form_is_refused() {
+    assert_eq!(run(json!({}), &[]).await.unwrap_err().name, ErrorName::InvalidRequest);
+}
