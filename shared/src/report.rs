@@ -299,7 +299,7 @@ impl AudienceReport {
         let audience = Audience {
             audience_generation_job_arn: run.audience_generation_job_arn,
             generated_by_this_run: run.generation_start_time.is_some(),
-            is_ready: run.generation.as_ref().is_some_and(|generation| generation.phase == Phase::Ready),
+            is_ready: run.generation.as_ref().is_some_and(is_there),
             recall: metrics.and_then(|metrics| metrics.recall_metric),
             sizes: sizes(metrics.map_or(&[], |metrics| &metrics.relevance_metrics), exports, console.as_ref()),
         };
@@ -462,6 +462,11 @@ impl Export {
             cause: export.cause,
         }
     }
+}
+
+/// Whether the audience is there, even if no size of it qualifies.
+fn is_there(generation: &JobStatus) -> bool {
+    generation.phase == Phase::Ready || generation.error == Some(ErrorName::NoSizeQualifies)
 }
 
 /// Where a service hides when a job ended, the run's next step, or else its report, tells when the run knew.

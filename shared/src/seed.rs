@@ -355,6 +355,7 @@ mod tests {
             let message = refused_elsewhere(odd);
             assert!(message.contains(what) && message.contains("upload it under seeds/"), "{message}");
         }
+        assert!(refused_elsewhere(plain.replacen("u1", "u1\"", 1)).contains("line 2 is broken JSON"));
         assert!(refused_elsewhere(plain.replace("\"}", "\",\"a\":1}")).contains("has fields besides user_id, which"));
         let repeated = format!("{plain}{}", plain.trim_end());
         assert!(read_in(repeated.as_bytes(), 7, UPLOAD_INSTEAD).0.is_ok());

@@ -126,6 +126,14 @@ pub struct JobStatus {
     pub cause: Option<String>,
 }
 
+impl JobStatus {
+    /// The job is there, but the run ends with it.
+    #[must_use]
+    pub fn ended(self, error: Error) -> Self {
+        Self { phase: Phase::Failed, error: Some(error.name), cause: Some(error.message), ..self }
+    }
+}
+
 /// One look at a job by a run: how long it may wait, and until when.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {

@@ -84,7 +84,11 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, E
         None => look.judge_missing()?,
     };
     if let (Phase::Ready, JobKind::Generation, Some(policy)) = (status.phase, look.kind, &event.export) {
-        status.export_sizes = Some(policy.choose(status.metrics.as_ref(), event.model_sizes.as_deref())?);
+        match policy.choose(status.metrics.as_ref(), event.model_sizes.as_deref()) {
+            Ok(sizes) => status.export_sizes = Some(sizes),
+            // The audience is there, and its report is what a person chooses by: so this is an end, and no error of ours.
+            Err(error) => status = status.ended(error),
+        }
     }
     tracing::info!(run = event.execution.name, status = status.status, "checked a job");
     Ok(status)

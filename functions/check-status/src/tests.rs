@@ -111,9 +111,12 @@ async fn an_audience_that_is_ready_brings_its_metrics_and_the_sizes_to_export() 
 }
 
 #[tokio::test]
-async fn an_audience_of_which_no_size_qualifies_is_an_error() {
-    let error = of_generation(ready(), &json!({"export": {"minRelevance": 0.95}})).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::NoSizeQualifies);
+async fn an_audience_of_which_no_size_qualifies_ends_the_run_and_is_still_told() {
+    let status = of_generation(ready(), &json!({"export": {"minRelevance": 0.95}})).await.unwrap();
+    assert_eq!((&status["phase"], &status["status"]), (&json!("FAILED"), &json!("ACTIVE")));
+    assert_eq!(status["error"], "NoSizeQualifies");
+    assert!(status["cause"].as_str().unwrap().contains("the best has 0.9"), "{status}");
+    assert!(status["metrics"]["relevanceMetrics"].is_array() && status["exportSizes"].is_null());
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ CHECKED = {
     "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 0, "badLines": 0},
     "skipped": [],
 }
+REPORT = "s3://b/reports/run/index.html"
 STARTED = {"audienceGenerationJobArn": ARN, "name": "spring"}
 NOTHING = {
     "statusCode": None, "message": None, "createTime": None, "updateTime": None, "checkAfterSeconds": None,
@@ -63,6 +64,8 @@ def drive(definition, answers, execution_input=None):
         if isinstance(script, dict):
             size = payload["audienceSize"]["value"] if "audienceSize" in payload else payload["exportName"]
             script = script[size]
+        if script is None and call.state == "WriteReport":
+            return {"Payload": {"report": REPORT}}
         if script is None and call.state == "StartExport":
             return {"Payload": {"name": name_of(payload["audienceSize"])}}
         assert script, f"{call.state} was called once more than the case says"
@@ -93,13 +96,18 @@ def a_seed_becomes_an_exported_audience(definition):
         "CheckExport": {"spring-5pct": [running(7), exported("s3://out/5")], "spring-10000": [exported("s3://out/1")]},
     })
     assert execution.error is None, execution
+    times = {"createTime": None, "updateTime": None}
+    exports = [
+        {"name": "spring-5pct", "audienceSize": SIZES[0], "status": "ACTIVE", "outputLocation": "s3://out/5", **times},
+        {"name": "spring-10000", "audienceSize": SIZES[1], "status": "ACTIVE", "outputLocation": "s3://out/1", **times},
+    ]
     assert execution.output == {
         "name": "spring", "audienceGenerationJobArn": ARN, "seed": CHECKED["seed"], "skipped": [], "metrics": METRICS,
-        "exports": [
-            {"name": "spring-5pct", "audienceSize": SIZES[0], "status": "ACTIVE", "outputLocation": "s3://out/5"},
-            {"name": "spring-10000", "audienceSize": SIZES[1], "status": "ACTIVE", "outputLocation": "s3://out/1"},
-        ],
+        "exports": exports, "report": REPORT, "quotaWaits": 0, "looks": 3,
     }, execution.output
+    report = called(payloads, "WriteReport")[0]
+    assert report["exports"] == exports and report["error"] is None and report["quotaWaits"] == 0, report
+    assert report["generation"]["metrics"] == METRICS and report["checkedRequest"] == CHECKED["checkedRequest"]
     assert [wait.seconds for wait in waits] == [15, 20, 7], waits
     check = called(payloads, "CheckRequest")[0]
     assert check["input"] == {"seedAudience": {}} and set(check["execution"]) == {"id", "name", "startTime"}
@@ -183,6 +191,27 @@ def a_service_that_stays_away_ends_the_run_by_its_name(definition):
     })
     fails(execution, "ServiceUnavailable")
     assert len(called(payloads, "StartGeneration")) == 7
+
+
+def a_run_does_not_fail_for_want_of_a_report(definition):
+    execution, _, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready([])],
+        "WriteReport": [failing("AccessDenied")],
+    })
+    assert execution.error is None and execution.output["report"] is None, execution
+
+
+def an_audience_that_ends_badly_is_reported_with_what_is_known(definition):
+    for error in ["NoSizeQualifies", "GenerationFailed"]:
+        bad = {**ended("FAILED", error, "because"), "metrics": METRICS}
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [bad],
+        })
+        fails(execution, error)
+        assert execution.cause == "because", execution.cause
+        report = called(payloads, "WriteReport")[0]
+        assert (report["error"], report["cause"], report["exports"]) == (error, "because", [])
+        assert report["generation"]["metrics"] == METRICS
 
 
 def a_seed_that_breaks_the_function_is_tried_once_more(definition):
@@ -284,7 +313,7 @@ def an_hour_and_three_sizes_of_ten_minutes_take_as_many_transitions_as_the_readm
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED],
         "CheckGeneration": [running(15)] * 44 + [ready(sizes)], "CheckExport": looks,
     })
-    assert (len(execution.states), len(payloads)) == (380, 128), (len(execution.states), len(payloads))
+    assert (len(execution.states), len(payloads)) == (382, 129), (len(execution.states), len(payloads))
 
 
 def main(names):

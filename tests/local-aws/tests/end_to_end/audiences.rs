@@ -63,6 +63,14 @@ async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_t
     assert!(scores.len() == 5 && scores.is_sorted_by(|larger, smaller| larger >= smaller), "{scores:?}");
     assert!(answer["metrics"]["recallMetric"].as_f64().unwrap() > 0.5, "{}", answer["metrics"]);
 
+    let report = answer["report"].as_str().unwrap();
+    assert_eq!(report, format!("s3://{bucket}/reports/{}/index.html", run.name));
+    let page = String::from_utf8(aws.read(report).await.unwrap()).unwrap();
+    assert!(page.contains("<svg") && page.contains(name), "{page}");
+    let twin = aws.read(&report.replace("index.html", "report.json")).await.unwrap();
+    let twin: Value = serde_json::from_slice(&twin).unwrap();
+    assert_eq!((&twin["run"]["outcome"], &twin["audience"]["isReady"]), (&json!("READY"), &json!(true)));
+
     let exports = answer["exports"].as_array().unwrap();
     assert_eq!(exports.len(), 2);
     let runners = members("runners");
@@ -308,6 +316,9 @@ async fn what_another_account_hides_is_left_out_and_a_choice_by_it_is_told() {
 
     let run = upload("hidden-2", "relevance>=0.1").await;
     assert_eq!(run.error.as_deref(), Some("NoSizeQualifies"), "{:?}", run.cause);
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let twin = aws.read(&format!("s3://{bucket}/reports/{}/report.json", run.name)).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&twin).unwrap()["run"]["error"], "NoSizeQualifies");
 }
 
 #[tokio::test]
