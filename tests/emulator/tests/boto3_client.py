@@ -86,7 +86,12 @@ request = {
     "description": "from boto3, with an é",
     "tags": {"team": "growth"},
 }
-arn = start(**request)["audienceGenerationJobArn"]
+for _ in range(120):
+    try:
+        arn = start(**request)["audienceGenerationJobArn"]
+        break
+    except client.exceptions.ServiceQuotaExceededException:  # other jobs are under way on a small quota
+        time.sleep(0.5)
 assert name in refused("ConflictException", 409, start, **request)
 job = get(audienceGenerationJobArn=arn)
 assert job["status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"), job
