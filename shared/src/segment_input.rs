@@ -190,6 +190,9 @@ mod tests {
              JSON object. Write one {\"itemId\": \"…\"} or {\"itemAttributes\": \"…\"} a line and upload it again."
         );
         assert!(read("").unwrap_err().contains("has no line"));
+        let mut reader = InputReader::new("s3://b/in.jsonl");
+        reader.push(b"{\"itemId\":\"\xff\"}\n").unwrap();
+        assert!(reader.finish().unwrap_err().message.contains("line 1 is not UTF-8"));
         assert!(read("{\"itemId\":\"1\"}\r\n").unwrap_err().ends_with("known to read: write it as plain JSON Lines."));
     }
 
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn files_of_one_job_are_counted_together_and_must_agree() {
         let items = InputCount { lines: 2, kind: InputKind::Item };
-        assert_eq!(items.and(items, "s3://b/2").unwrap().lines, 4);
+        assert_eq!(items.and(InputCount { lines: 3, ..items }, "s3://b/2").unwrap().lines, 5);
         let error = items.and(InputCount { lines: 1, kind: InputKind::Attributes }, "s3://b/2").unwrap_err();
         assert_eq!(error.name, crate::ErrorName::InvalidSeed);
         assert!(error.message.starts_with("s3://b/2 has lines of itemAttributes"), "{error}");
