@@ -36,7 +36,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::{
+    config::{BehaviorVersion, Credentials, Region},
+    presigning::PresigningConfig,
+};
 use serde_json::{Value, json};
 
 pub use crate::{
@@ -204,6 +207,15 @@ impl LocalAws {
         let object = object.map_err(|e| Error::call(&format!("cannot read {uri}"), e))?;
         let body = object.body.collect().await.map_err(|e| failed(e.to_string()))?;
         Ok(body.to_vec())
+    }
+
+    /// A web address of an object, good for a day.
+    pub async fn web_address(&self, uri: &str) -> Result<String> {
+        let (bucket, key) = split(uri)?;
+        let failed = |e: String| Error::new(format!("cannot make a web address of {uri}: {e}"));
+        let day = PresigningConfig::expires_in(Duration::from_hours(24)).map_err(|e| failed(e.to_string()))?;
+        let signed = self.s3().get_object().bucket(bucket).key(key).presigned(day).await;
+        Ok(signed.map_err(|e| failed(e.to_string()))?.uri().to_owned())
     }
 
     /// The `s3://` addresses of all objects that begin with one.

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::Parser;
-use local_aws::{ACCESS_KEY, BuildOptions, Error, Execution, LocalAws, Options, REGION, Result, root};
+use local_aws::{ACCESS_KEY, BuildOptions, Error, Execution, LocalAws, Options, REGION, Result, root, target};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -125,12 +125,33 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Result<ExitCode> {
     let code = if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let (Ok(told) | Err(told)) = told;
     println!("\n{told}");
+    let report = saved_report(&aws, &execution).await?;
+    if let Some((file, _)) = &report {
+        println!("The report, for a browser: {}\n", file.display());
+    }
     println!("{}", times(&screen.times(), took));
     if arguments.keep {
         println!("{}", invitation(&aws, &execution)?);
+        if let Some((_, address)) = report {
+            println!("The report, served:             {address}\n");
+        }
         std::future::pending::<()>().await;
     }
     Ok(code)
+}
+
+/// The run's report, where it has one: copied to where it outlives the local AWS, and its web address until then.
+async fn saved_report(aws: &LocalAws, execution: &Execution) -> Result<Option<(PathBuf, String)>> {
+    let place = format!("s3://{}/reports/{}/index.html", aws.output("SeedBucketName")?, execution.name);
+    if aws.list(&place).await?.is_empty() {
+        return Ok(None);
+    }
+    let file = target().join("demo").join(&execution.name).with_extension("html");
+    let page = aws.read(&place).await?;
+    fs::create_dir_all(target().join("demo"))
+        .and_then(|()| fs::write(&file, page))
+        .map_err(|e| Error::new(format!("cannot write {}: {e}", file.display())))?;
+    Ok(Some((file, aws.web_address(&place).await?)))
 }
 
 /// Shows each state as the run enters it first, and each job as it starts, until the run ends.
@@ -153,7 +174,7 @@ async fn follow(aws: &LocalAws, mut execution: Execution, screen: &Screen) -> Re
             .filter(|call| ["Start", "Create"].iter().any(|start| call.operation.starts_with(start)));
         let starts = starts.filter_map(|call| Some((call.at()?, format!("  {}", call.operation), call.name.clone())));
         let mut news: Vec<_> = states.chain(starts).collect();
-        news.sort();
+        news.sort_by_key(|(at, _, _)| *at);
         for (at, what, name) in news {
             // A job of another upload's is another run's.
             if name.as_deref().is_some_and(|name| !name.starts_with(&execution.name)) {
