@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 mod audiences;
+mod ends;
 mod segments;
 
 /// No run of these tests comes near it.

@@ -1,0 +1,77 @@
+//! What a subscriber hears of the ends of runs: the notification in words, and the event for other systems.
+
+use std::process::Output;
+
+use local_aws::{ACCESS_KEY, LocalAws, REGION, Tool, root};
+use serde_json::{Value, json};
+
+use super::{BOUND, aws, data, run_of_input, run_of_upload};
+
+async fn script(aws: &LocalAws, arguments: &[&str]) -> String {
+    let python = Tool::MiniStack.install().await.unwrap().program("python");
+    let mut script = tokio::process::Command::new(python);
+    script.arg(root().join("tests/local-aws/tests/ends.py")).args(arguments).kill_on_drop(true);
+    script.env("AWS_ENDPOINT_URL", aws.endpoint()).env("AWS_DEFAULT_REGION", REGION);
+    script.env("AWS_ACCESS_KEY_ID", ACCESS_KEY.0).env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.1);
+    let Output { status, stdout, stderr } = tokio::time::timeout(BOUND, script.output()).await.unwrap().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// What was heard of a run: subject and words, and the event.
+async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String, Value) {
+    let (mut told, mut event) = (None, None);
+    while told.is_none() || event.is_none() {
+        let lines = script(aws, &["hear", queue, "1"]).await;
+        let message: Value = serde_json::from_str(lines.trim()).expect("nothing more was heard");
+        if message["detail"]["executionArn"] == execution {
+            event = Some(message);
+        } else if message["Message"].as_str().is_some_and(|words| words.contains(execution)) {
+            let text = |field: &str| message[field].as_str().unwrap().to_owned();
+            told = Some((text("Subject"), text("Message")));
+        }
+    }
+    let (subject, words) = told.unwrap();
+    (subject, words, event.unwrap())
+}
+
+#[tokio::test]
+async fn each_end_is_told_in_words_and_as_an_event() {
+    let aws = aws().await;
+    let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
+    let queue = script(aws, &["subscribe", outputs[0], outputs[1]]).await;
+    let queue = queue.trim();
+
+    aws.upload("seeds/told.jsonl", data("seed-cooks.jsonl"), &[("name", "told"), ("export", "1pct")]).await.unwrap();
+    let run = run_of_upload(aws, "seeds/told.jsonl").await;
+    let (subject, words, event) = heard(aws, queue, &run.arn).await;
+    assert_eq!(subject, "Audience ready: told");
+    println!("{subject}\n\n{words}\n");
+    assert!(words.contains("index.html") && words.contains("seeds/told.jsonl"), "{words}");
+    assert_eq!((&event["source"], &event["detail-type"]), (&json!("lookalike"), &json!("Audience Ready")));
+    assert_eq!((&event["detail"]["name"], &event["detail"]["version"]), (&json!("told"), &json!("1")));
+    assert_eq!(event["detail"]["exports"][0]["status"], "ACTIVE");
+
+    aws.upload("seeds/told-bad.jsonl", data("seed-broken.jsonl"), &[]).await.unwrap();
+    let run = run_of_upload(aws, "seeds/told-bad.jsonl").await;
+    let (subject, words, event) = heard(aws, queue, &run.arn).await;
+    assert!(subject.starts_with("Audience failed: told-bad-") && subject.ends_with("(InvalidSeed)"), "{subject}");
+    println!("{subject}\n\n{words}\n");
+    assert!(words.contains("bad of 40 lines") && !words.contains("errorMessage"), "{words}");
+    assert_eq!((&event["detail-type"], &event["detail"]["error"]), (&json!("Audience Failed"), &json!("InvalidSeed")));
+
+    let bad = run_of_input(aws, "SegmentStateMachineArn", "told-segment", &json!({"jobName": "SECRET"})).await;
+    let (subject, words, event) = heard(aws, queue, &bad.arn).await;
+    assert_eq!(subject, "Segment failed: told-segment (InvalidRequest)");
+    assert!(!words.contains("SECRET") && !event.to_string().contains("SECRET"), "{words}");
+
+    let machine = aws.output("AudienceStateMachineArn").unwrap();
+    let input = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://nowhere/else"}}}).to_string();
+    let started = aws.sfn().start_execution().state_machine_arn(machine).name("told-stopped").input(input);
+    let arn = started.send().await.unwrap().execution_arn;
+    aws.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
+    let (subject, words, event) = heard(aws, queue, &arn).await;
+    println!("{subject}\n\n{words}\n");
+    assert_eq!(subject, "Audience stopped: told-stopped");
+    assert_eq!((&event["detail-type"], &event["detail"]["error"]), (&json!("Audience Failed"), &json!("Aborted")));
+}
