@@ -1,0 +1,171 @@
+//! That what watches the stack watches all of it: each function, each run, each metric; and that an alarm says what to do.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use local_aws::{Tool, root};
+use serde_json::Value;
+
+/// The metrics of Lookalike's own that are emitted when a run ends.
+const METRICS: [&str; 8] =
+    ["Runs", "RunSeconds", "SeedUsers", "UniqueSeedUsers", "Recall", "Relevance", "QuotaWaits", "Looks"];
+
+/// The template as plain CloudFormation.
+async fn template() -> Value {
+    let output = Command::new(Tool::Sam.install().await.unwrap().program("python"))
+        .arg("tests/local-aws/tests/expand_template.py")
+        .current_dir(root())
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The properties of each resource of a type, by logical id.
+fn of_type<'t>(template: &'t Value, kind: &str) -> BTreeMap<&'t str, &'t Value> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let found: BTreeMap<_, _> = resources
+        .filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+        .collect();
+    assert!(!found.is_empty(), "the template has no {kind}");
+    found
+}
+
+/// The logical ids that a list refers to.
+fn referred(list: &Value) -> BTreeSet<&str> {
+    list.as_array().unwrap().iter().map(|item| item["Ref"].as_str().unwrap_or_else(|| attribute_of(item))).collect()
+}
+
+/// The logical id of a `GetAtt`.
+fn attribute_of(value: &Value) -> &str {
+    value["Fn::GetAtt"][0].as_str().unwrap()
+}
+
+/// The log group of each function.
+fn function_logs(template: &Value) -> BTreeMap<&str, &str> {
+    let functions = of_type(template, "AWS::Lambda::Function").into_iter();
+    functions.map(|(id, function)| (id, function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap())).collect()
+}
+
+/// The dashboard's text, and the logical ids of each list that is put into it.
+fn dashboard(template: &Value) -> (String, BTreeMap<&str, BTreeSet<&str>>) {
+    let dashboards = of_type(template, "AWS::CloudWatch::Dashboard");
+    let body = &dashboards["Dashboard"]["DashboardBody"]["Fn::Sub"];
+    let lists = body[1].as_object().unwrap().iter();
+    let lists = lists.map(|(name, list)| (name.as_str(), referred(&list["Fn::Join"][1]))).collect();
+    (body[0].as_str().unwrap().to_owned(), lists)
+}
+
+#[tokio::test]
+async fn every_alarm_says_what_to_do_and_tells_the_topic() {
+    let template = template().await;
+    for (name, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        let description = alarm["AlarmDescription"].as_str().unwrap();
+        let does = ["look at", "run the saved query", "redrive", "raise", "upload", "ask AWS"];
+        let lower = description.to_lowercase();
+        assert!(does.iter().any(|what| lower.contains(&what.to_lowercase())), "{name}: {description}");
+        assert!(description.len() <= 1024, "{name}: CloudWatch takes no longer description");
+        assert_eq!(referred(&alarm["AlarmActions"]), BTreeSet::from(["NotificationTopic"]), "{name}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}: a stack that rests is well");
+        // The local AWS has no metric math, and CloudWatch charges for each metric of it.
+        assert!(alarm["MetricName"].is_string() || alarm["MetricName"]["Fn::Sub"].is_string(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_every_alarm_and_every_function() {
+    let template = template().await;
+    let (_, lists) = dashboard(&template);
+    let logs = function_logs(&template);
+    assert_eq!(lists["Functions"], logs.keys().copied().collect::<BTreeSet<_>>());
+    assert_eq!(lists["Logs"], logs.values().copied().collect::<BTreeSet<_>>());
+    assert_eq!(lists["Alarms"], of_type(&template, "AWS::CloudWatch::Alarm").into_keys().collect::<BTreeSet<_>>());
+}
+
+#[tokio::test]
+async fn the_dashboard_is_json_and_shows_each_metric_that_is_emitted_and_no_other() {
+    let template = template().await;
+    let (text, _) = dashboard(&template);
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let mut shown = BTreeSet::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        for metric in widget["properties"]["metrics"].as_array().map_or(&[][..], Vec::as_slice) {
+            let Some(search) = metric[0]["expression"].as_str() else { continue };
+            // CloudWatch takes no longer query: nine functions of the longest names must fit.
+            assert!(search.len() < 300, "{search}");
+            if let Some((_, rest)) = search.split_once("Namespace=\"Lookalike\" MetricName=\"") {
+                assert!(search.contains("Stack=\"${AWS::StackName}\""), "{search}");
+                shown.insert(rest.split('"').next().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(shown, BTreeSet::from(METRICS.map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn every_saved_query_reads_the_logs_of_every_function() {
+    let template = template().await;
+    let logs = function_logs(&template);
+    for (name, query) in of_type(&template, "AWS::Logs::QueryDefinition") {
+        let read = referred(&query["LogGroupNames"]);
+        for log in logs.values() {
+            assert!(read.contains(log), "{name} does not read {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_near_its_limit_at_four_fifths_of_its_functions_time_and_memory() {
+    let template = template().await;
+    let filters = of_type(&template, "AWS::Logs::MetricFilter");
+    let functions = of_type(&template, "AWS::Lambda::Function");
+    assert_eq!(filters.len(), functions.len());
+    for (id, function) in functions {
+        let name = id.strip_suffix("Function").unwrap();
+        let filter = filters[format!("{name}NearLimit").as_str()];
+        assert_eq!(filter["LogGroupName"], function["LoggingConfig"]["LogGroup"], "{id}");
+        let milliseconds = function["Timeout"].as_u64().unwrap() * 800;
+        let megabytes = (function["MemorySize"].as_u64().unwrap() * 4).div_ceil(5);
+        let pattern = format!(
+            "{{ $.type = \"platform.report\" && ($.record.metrics.durationMs >= {milliseconds} || \
+             $.record.metrics.maxMemoryUsedMB >= {megabytes}) }}"
+        );
+        assert_eq!(filter["FilterPattern"], pattern, "{id}");
+        assert_eq!(function["LoggingConfig"]["SystemLogLevel"], "INFO", "{id}: else it reports no call that went well");
+        // The alarm of throttles watches one function for all.
+        assert!(function["ReservedConcurrentExecutions"].is_null(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn each_workflow_is_watched_and_logs_no_data() {
+    let template = template().await;
+    let alarms = of_type(&template, "AWS::CloudWatch::Alarm");
+    for (id, machine) in of_type(&template, "AWS::StepFunctions::StateMachine") {
+        let logging = &machine["LoggingConfiguration"];
+        assert_eq!(logging["Level"], "ERROR", "{id}");
+        assert_eq!(logging["IncludeExecutionData"], false, "{id}");
+        for metric in ["ExecutionsFailed", "ExecutionTime"] {
+            let watching = alarms
+                .values()
+                .filter(|alarm| alarm["MetricName"] == metric && alarm["Dimensions"][0]["Value"]["Ref"] == id);
+            assert_eq!(watching.count(), 1, "{id}: {metric}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_tracing_nothing_is_added_for_it() {
+    let template = template().await;
+    for (id, function) in of_type(&template, "AWS::Lambda::Function") {
+        assert!(function["TracingConfig"].is_null(), "{id}");
+    }
+    for (id, role) in of_type(&template, "AWS::IAM::Role") {
+        assert!(!role.to_string().to_lowercase().contains("xray"), "{id}");
+    }
+}
