@@ -47,6 +47,13 @@ impl Console {
         self.page(&path, &format!("&prefix={}{slash}", encode(place.key())))
     }
 
+    /// The page of an object in S3.
+    #[must_use]
+    pub fn object(&self, place: &S3Uri) -> String {
+        let path = format!("s3/object/{}", encode(place.bucket()));
+        self.page(&path, &format!("&prefix={}", encode(place.key())))
+    }
+
     fn page(&self, path: &str, rest: &str) -> String {
         format!("https://{region}.{}/{path}?region={region}{rest}", self.domain, region = self.region)
     }
@@ -108,6 +115,15 @@ mod tests {
         assert!(
             odd.contains("buckets/b%3Fx?") && odd.ends_with("prefix=a%20b%26region%3D%22%3E%3C%C3%A9%23/"),
             "{odd}"
+        );
+    }
+
+    #[test]
+    fn an_object_is_shown_by_its_key() {
+        let console = Console::of_arn(&arn("aws", "eu-west-1")).unwrap();
+        assert_eq!(
+            console.object(&"s3://b/seeds/a b.jsonl".parse().unwrap()),
+            "https://eu-west-1.console.aws.amazon.com/s3/object/b?region=eu-west-1&prefix=seeds/a%20b.jsonl"
         );
     }
 }

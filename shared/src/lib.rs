@@ -18,6 +18,7 @@
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
 //! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
+//! | [`end`] | how the end of a run is told: to people, to other systems, in figures |
 //! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
 //! | [`environment`], [`client`], [`log`] | how every function is set up |
@@ -25,6 +26,7 @@
 pub mod audience_size;
 pub mod client;
 pub mod console;
+pub mod end;
 pub mod environment;
 pub mod error;
 pub mod execution;

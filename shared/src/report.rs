@@ -356,7 +356,7 @@ impl Audience {
         }
     }
 
-    fn summary(&self, outcome: Outcome, error: Option<&str>) -> String {
+    pub(crate) fn summary(&self, outcome: Outcome, error: Option<&str>) -> String {
         match outcome {
             Outcome::Ready => self.summary_of_ready(),
             Outcome::Partial => {
@@ -428,7 +428,7 @@ impl Audience {
 }
 
 /// Every size that was measured or exported, once, the smallest first.
-fn sizes(
+pub(crate) fn sizes(
     measured: &[RelevanceMetric],
     exports: impl Iterator<Item = FinishedExport>,
     console: Option<&Console>,
