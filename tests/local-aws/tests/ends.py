@@ -31,7 +31,7 @@ def hear(url, count):
     sqs = boto3.client("sqs")
     end, heard = time.monotonic() + 60, 0
     while heard < int(count) and time.monotonic() < end:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1)
         for message in answer.get("Messages", []):
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             print(json.dumps(json.loads(message["Body"])), flush=True)
