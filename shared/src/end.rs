@@ -294,7 +294,9 @@ impl End {
             Some(ErrorName::QuotaExceeded | ErrorName::Throttled | ErrorName::ServiceUnavailable) => {
                 format!("wait until the service is well, then {}", self.redrive())
             }
-            None => format!("{} If it fails again, open the run and look at the state that failed.", self.redrive()),
+            None => {
+                format!("open the run and look at the state that failed. If the fault has passed, {}", self.redrive())
+            }
         };
         format!("What to do: {rest}")
     }
@@ -533,8 +535,7 @@ impl Made {
         if let Some(seed) = self.seed {
             let users = words::counted(seed.unique_users, "user", "users");
             let lines = words::counted(seed.users, "line", "lines");
-            let refused = words::counted(seed.bad_lines, "line was", "lines were");
-            let _ = writeln!(facts, "Seed: {users} in {lines}; {refused} refused.");
+            let _ = writeln!(facts, "Seed: {users} in {lines}, each counted once.");
         }
         if let Some(waits) = self.quota_waits.filter(|waits| *waits > 0) {
             let _ = writeln!(facts, "It waited {} for a quota.", words::counted(waits.into(), "time", "times"));

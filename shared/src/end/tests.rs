@@ -23,7 +23,8 @@ fn change(engine: &str, status: &str, other: Value) -> Value {
         "stopDate": 1_795_375_503_000_i64, "input": "{}", "output": null, "error": null, "cause": null,
         "inputDetails": {"included": true}, "outputDetails": null, "redriveCount": 0,
     });
-    change.as_object_mut().unwrap().append(&mut other.as_object().unwrap().clone());
+    let Value::Object(mut other) = other else { panic!("{other}") };
+    change.as_object_mut().unwrap().append(&mut other);
     change
 }
 
@@ -47,7 +48,7 @@ fn audience() -> Value {
     let score = |percent, score| json!({"audienceSize": {"type": "PERCENTAGE", "value": percent}, "score": score});
     json!({
         "name": "spring", "audienceGenerationJobArn": JOB, "skipped": [],
-        "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 0, "badLines": 1},
+        "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 1, "badLines": 0},
         "metrics": {"relevanceMetrics": [score(1, 0.86), score(5, 0.71), score(20, 0.3)], "recallMetric": 0.62},
         "exports": [export(5), export(1)], "report": "s3://seeds/reports/spring-00ff/index.html",
         "quotaWaits": 2, "looks": 31,
@@ -88,7 +89,7 @@ fn a_ready_audience_is_told_with_its_sizes_seed_and_links() {
          \x20   https://us-east-1.console.aws.amazon.com/s3/buckets/out?region=us-east-1&prefix=spring-5pct/\n\
          \n\
          Recall: 0.62, the share of the people most like the seed that was found.\n\
-         Seed: 1,180 users in 1,200 lines; 1 line was refused.\n\
+         Seed: 1,180 users in 1,200 lines, each counted once.\n\
          It waited 2 times for a quota.\n\
          \n\
          It ended on 22 Nov 2026, 19:25 UTC, after 3 h 25 min.\n\
