@@ -50,7 +50,8 @@ async fn each_end_is_told_in_words_and_as_an_event() {
     assert!(words.contains("index.html") && words.contains("seeds/told.jsonl"), "{words}");
     assert_eq!((&event["source"], &event["detail-type"]), (&json!("lookalike"), &json!("Audience Ready")));
     assert_eq!((&event["detail"]["name"], &event["detail"]["version"]), (&json!("told"), &json!("1")));
-    assert_eq!(event["detail"]["exports"][0]["status"], "ACTIVE");
+    let place = event["detail"]["exports"][0]["outputLocation"].as_str().unwrap();
+    assert!(place.contains("/told-1pct/"), "{place}");
 
     aws.upload("seeds/told-bad.jsonl", data("seed-broken.jsonl"), &[]).await.unwrap();
     let run = run_of_upload(aws, "seeds/told-bad.jsonl").await;
