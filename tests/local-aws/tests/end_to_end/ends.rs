@@ -23,7 +23,8 @@ async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String,
     let (mut told, mut event) = (None, None);
     while told.is_none() || event.is_none() {
         let lines = script(aws, &["hear", queue, "1"]).await;
-        let message: Value = serde_json::from_str(lines.trim()).expect("nothing more was heard");
+        assert!(!lines.is_empty(), "nothing more was heard");
+        let message: Value = serde_json::from_str(&lines).unwrap();
         if message["detail"]["executionArn"] == execution {
             event = Some(message);
         } else if message["Message"].as_str().is_some_and(|words| words.contains(execution)) {
