@@ -1,28 +1,15 @@
 //! What a subscriber hears of the ends of runs: the notification in words, and the event for other systems.
 
-use std::process::Output;
-
-use local_aws::{ACCESS_KEY, LocalAws, REGION, Tool, root};
+use local_aws::LocalAws;
 use serde_json::{Value, json};
 
-use super::{BOUND, aws, data, run_of_input, run_of_upload};
-
-async fn script(aws: &LocalAws, arguments: &[&str]) -> String {
-    let python = Tool::MiniStack.install().await.unwrap().program("python");
-    let mut script = tokio::process::Command::new(python);
-    script.arg(root().join("tests/local-aws/tests/ends.py")).args(arguments).kill_on_drop(true);
-    script.env("AWS_ENDPOINT_URL", aws.endpoint()).env("AWS_DEFAULT_REGION", REGION);
-    script.env("AWS_ACCESS_KEY_ID", ACCESS_KEY.0).env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.1);
-    let Output { status, stdout, stderr } = tokio::time::timeout(BOUND, script.output()).await.unwrap().unwrap();
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stdout).unwrap()
-}
+use super::{aws, data, run_of_input, run_of_upload, script};
 
 /// What was heard of a run: subject and words, and the event.
 async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String, Value) {
     let (mut told, mut event) = (None, None);
     while told.is_none() || event.is_none() {
-        let lines = script(aws, &["hear", queue, "1"]).await;
+        let lines = script(aws, &["ends.py", "hear", queue, "1"]).await;
         assert!(!lines.is_empty(), "nothing more was heard");
         let message: Value = serde_json::from_str(&lines).unwrap();
         if message["detail"]["executionArn"] == execution {
@@ -40,7 +27,7 @@ async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String,
 async fn each_end_is_told_in_words_and_as_an_event() {
     let aws = aws().await;
     let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
-    let queue = script(aws, &["subscribe", outputs[0], outputs[1]]).await;
+    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
     let queue = queue.trim();
 
     aws.upload("seeds/told.jsonl", data("seed-cooks.jsonl"), &[("name", "told"), ("export", "1pct")]).await.unwrap();

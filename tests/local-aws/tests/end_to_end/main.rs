@@ -5,15 +5,17 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::process::Output;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use local_aws::{Execution, Lines, LocalAws, Options, Tool, root};
+use local_aws::{ACCESS_KEY, Execution, Lines, LocalAws, Options, REGION, Tool, root};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 mod audiences;
 mod ends;
+mod secrets;
 mod segments;
 
 /// No run of these tests comes near it.
@@ -90,6 +92,18 @@ async fn accepted(aws: &LocalAws, operation: &str, name: &str) -> usize {
 fn answered(run: &Execution) -> &Value {
     assert_eq!(run.status, ExecutionStatus::Succeeded, "{:?}: {:?}", run.error, run.cause);
     run.output.as_ref().unwrap()
+}
+
+/// Runs one of the Python scripts beside this folder, with boto3 and the local AWS.
+async fn script(aws: &LocalAws, arguments: &[&str]) -> String {
+    let python = Tool::MiniStack.install().await.unwrap().program("python");
+    let mut script = tokio::process::Command::new(python);
+    script.current_dir(root().join("tests/local-aws/tests")).args(arguments).kill_on_drop(true);
+    script.env("AWS_ENDPOINT_URL", aws.endpoint()).env("AWS_DEFAULT_REGION", REGION);
+    script.env("AWS_ACCESS_KEY_ID", ACCESS_KEY.0).env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.1);
+    let Output { status, stdout, stderr } = tokio::time::timeout(BOUND, script.output()).await.unwrap().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,60 @@
+//! That user ids, SQL text and query parameters do not leave: not in logs, reports, histories and ends of runs that
+//! began with an upload.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::{aws, data, run_of_upload, script};
+
+const FUNCTIONS: [&str; 9] = [
+    "ReceiveUpload",
+    "CheckRequest",
+    "StartGeneration",
+    "CheckStatus",
+    "StartExport",
+    "WriteReport",
+    "TellEnd",
+    "StartSegment",
+    "CountSegment",
+];
+
+#[tokio::test]
+async fn what_is_marked_as_secret_is_in_no_log_report_or_history() {
+    let aws = aws().await;
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let seed = data("seed-cooks.jsonl") + "{\"user_id\":\"MARKED-user\",\"mail\":\"MARKED-mail\"}\n";
+    let sql = json!({
+        "collaborationId": "01234567-89ab-cdef-0123-456789abcdef", "export": "none",
+        "seedAudience": {"sqlParameters": {
+            "queryString": "SELECT 'MARKED-text' WHERE x = :p", "parameters": {"p": "MARKED-parameter"}}},
+    });
+    let typo =
+        json!({"seedAudience": {"sqlParameters": {"queryString": "MARKED-text", "paramters": {"p": "MARKED-p"}}}});
+    let uploads = [
+        ("seeds/marked-good.jsonl", seed.clone()),
+        ("seeds/marked-bad.jsonl", seed + "MARKED-line\n{\"user_id\":\"MARKED-cut\n"),
+        ("requests/marked.json", sql.to_string()),
+        ("requests/marked-typo.json", typo.to_string()),
+    ];
+    let mut seen = String::new();
+    for (key, body) in uploads {
+        aws.upload(key, body, &[]).await.unwrap();
+        let run = run_of_upload(aws, key).await;
+        let history = script(aws, &["history.py", &run.arn]).await;
+        assert!(history.contains(key), "the history has its data: {history}");
+        writeln!(seen, "{run:?}\n{history}").unwrap();
+        for report in aws.list(&format!("s3://{bucket}/reports/{}/", run.name)).await.unwrap() {
+            seen += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
+        }
+    }
+    for function in FUNCTIONS {
+        for line in aws.log(&format!("{function}Function")).await.unwrap() {
+            writeln!(seen, "{line}").unwrap();
+        }
+    }
+    assert!(seen.contains("marked-good") && seen.contains("<svg"), "nothing was looked at");
+    if let Some(line) = seen.lines().find(|line| line.contains("MARKED")) {
+        panic!("a secret left: {line}");
+    }
+}
