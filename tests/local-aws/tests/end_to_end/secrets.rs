@@ -37,24 +37,24 @@ async fn what_is_marked_as_secret_is_in_no_log_report_or_history() {
         ("requests/marked.json", sql.to_string()),
         ("requests/marked-typo.json", typo.to_string()),
     ];
-    let mut seen = String::new();
+    let mut left = String::new();
     for (key, body) in uploads {
         aws.upload(key, body, &[]).await.unwrap();
         let run = run_of_upload(aws, key).await;
         let history = script(aws, &["history.py", &run.arn]).await;
         assert!(history.contains(key), "the history has its data: {history}");
-        writeln!(seen, "{run:?}\n{history}").unwrap();
+        writeln!(left, "{run:?}\n{history}").unwrap();
         for report in aws.list(&format!("s3://{bucket}/reports/{}/", run.name)).await.unwrap() {
-            seen += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
+            left += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
         }
     }
     for function in FUNCTIONS {
         for line in aws.log(&format!("{function}Function")).await.unwrap() {
-            writeln!(seen, "{line}").unwrap();
+            writeln!(left, "{line}").unwrap();
         }
     }
-    assert!(seen.contains("marked-good") && seen.contains("<svg"), "nothing was looked at");
-    if let Some(line) = seen.lines().find(|line| line.contains("MARKED")) {
+    assert!(left.contains("marked-good") && left.contains("<svg"), "nothing was looked at");
+    if let Some(line) = left.lines().find(|line| line.contains("MARKED")) {
         panic!("a secret left: {line}");
     }
 }
