@@ -314,6 +314,14 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_there_can_still_end_the_run() {
+        let ready = look(JobKind::Generation).judge(seen("ACTIVE"));
+        let ended = ready.clone().ended(Error::new(ErrorName::NoSizeQualifies, "because"));
+        let cause = Some("because".to_owned());
+        assert_eq!(ended, JobStatus { phase: Phase::Failed, error: Some(ErrorName::NoSizeQualifies), cause, ..ready });
+    }
+
+    #[test]
     fn a_failure_tells_the_services_reason_and_what_to_do() {
         let failed =
             Seen { status_code: Some("SEED".into()), message: Some("too few matched".into()), ..seen("CREATE_FAILED") };
