@@ -16,7 +16,7 @@ use crate::values::{
     AnalysisTemplateArn, AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, Description, JobName,
     RoleArn, S3Uri, length,
 };
-use crate::violations::{Fields, Violations};
+use crate::violations::{Fields, Violations, excerpt};
 
 /// The longest deadline, in seconds: what a run keeps under `checked/` expires after 30 days.
 pub const MOST_DEADLINE_SECONDS: u64 = 30 * 24 * 60 * 60;
@@ -439,7 +439,7 @@ pub fn request_of_metadata(seed: &S3Uri, metadata: &BTreeMap<String, String>) ->
         // RFC 2047: so S3 hands on what is not ASCII. The job must not bear it undecoded.
         if is_ours && value.contains("=?") && value.contains("?=") {
             let way_out = "has characters beyond ASCII, which S3 encodes (upload a request file instead)";
-            violations.add(&format!("metadata {key}"), way_out);
+            violations.add(&format!("metadata {}", excerpt(&key)), way_out);
             continue;
         }
         if let Some(tag) = key.strip_prefix("tag-") {
@@ -714,6 +714,7 @@ mod tests {
                 ("exprot", "5pct"),
                 ("include-seed-in-output", "1"),
                 ("s3cmd-attrs", "=?UTF-8?Q?=C3=A9?="),
+                (&format!("tag-{}", "x".repeat(100)), "=?UTF-8?Q?=C3=A9?="),
             ]),
         );
         assert_eq!(
@@ -722,6 +723,10 @@ mod tests {
                 "metadata description: has characters beyond ASCII, which S3 encodes (upload a request file instead)",
                 "metadata exprot: is not known (did you mean export?)",
                 "metadata include-seed-in-output: must be true or false",
+                &format!(
+                    "metadata tag-{}…: has characters beyond ASCII, which S3 encodes (upload a request file instead)",
+                    "x".repeat(56)
+                ),
             ]
         );
     }

@@ -169,7 +169,7 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// A foreign key, short enough for a message and without control characters.
-fn excerpt(key: &str) -> String {
+pub(crate) fn excerpt(key: &str) -> String {
     let short: String = key.chars().filter(|c| !c.is_control()).take(60).collect();
     if short.len() == key.len() { short } else { format!("{short}…") }
 }

@@ -34,6 +34,8 @@ fn names_hold_secret(value: &Value) -> bool {
             told.contains(SECRET) || names_hold_secret(value)
         }),
         Value::Array(values) => values.iter().any(names_hold_secret),
+        // An export policy may be JSON in a text.
+        Value::String(text) => serde_json::from_str(text).is_ok_and(|value| names_hold_secret(&value)),
         _ => false,
     }
 }
