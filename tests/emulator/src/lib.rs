@@ -20,7 +20,7 @@
 //! | `service`, `service::segments`, `jobs` | the operations of the one API and of the other, the jobs and their work |
 //! | [`seed`], [`training`], [`audience`] | who is known, who did what, and who is alike |
 //! | `segment`, `items`, `attributes` | who is drawn to an item, which items there are, how they are asked for |
-//! | [`personalize_values`] | the strings of Personalize's API |
+//! | [`personalize_values`] | strings of Personalize's API that are wider than Lookalike's |
 //! | `storage` | S3 |
 //! | [`faults`], `strikes` | what goes wrong on purpose, and when |
 //! | [`calls`] | what the service was asked, for tests |

@@ -1,4 +1,5 @@
-//! The strings of Personalize's API as types.
+//! The strings of Personalize's API that the service takes more widely than Lookalike: any resource's ARN, and a place
+//! that is a whole bucket. The others are `lookalike`'s own.
 //!
 //! Lengths and patterns are those of the service model `personalize` 2018-05-22; lengths count characters.
 
@@ -6,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use lookalike::values::SegmentJobName;
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -64,20 +66,8 @@ macro_rules! text {
 }
 
 text! {
-    /// The name of a batch segment job.
-    SegmentJobName, 63, r"[a-zA-Z0-9][a-zA-Z0-9\-_]*", "letters, digits, - and _, the first a letter or a digit"
-}
-text! {
     /// The ARN of a resource of Personalize.
     PersonalizeArn, 256, r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:.+", "arn:aws:personalize:<region>:<account>:<resource>"
-}
-text! {
-    /// The ARN of the role that reads the input and writes the output.
-    SegmentRoleArn, 256, r"arn:([a-z\d-]+):iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+", "arn:aws:iam::<account>:role/<name>"
-}
-text! {
-    /// The ARN of a key.
-    KmsKeyArn, 2048, r"arn:aws.*:kms:.*:[0-9]{12}:key/.*", "arn:aws:kms:<region>:<account>:key/<id>"
 }
 text! {
     /// Where the input or the output of a job lies. The service model also takes `http` and `https`, where there is no S3.
@@ -120,26 +110,11 @@ mod tests {
     const VERSION: &str = "arn:aws:personalize:us-east-1:123456789012:solution/s/1a2b";
 
     #[test]
-    fn a_name_begins_with_a_letter_or_a_digit_and_has_63_characters_at_most() {
-        for right in ["a", "7", "Spring_runners-2026", &"n".repeat(63)] {
-            assert!(SegmentJobName::from_str(right).is_ok(), "{right}");
-        }
-        for wrong in ["", "-a", "_a", "a b", "a.b", "é", "a\n", &"n".repeat(64)] {
-            assert!(SegmentJobName::from_str(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn each_arn_is_of_its_own_form_and_length() {
+    fn an_arn_is_of_personalize_and_not_too_long() {
         assert!(PersonalizeArn::from_str(VERSION).is_ok());
         assert!(PersonalizeArn::from_str(&format!("{VERSION}{}", "x".repeat(256))).is_err());
         assert!(PersonalizeArn::from_str("arn:aws:personalize:us-east-1:123456789012:").is_err());
         assert!(PersonalizeArn::from_str("arn:aws:cleanrooms-ml:us-east-1:123456789012:model/m").is_err());
-        assert!(SegmentRoleArn::from_str("arn:aws:iam::123456789012:role/path/seed").is_ok());
-        assert!(SegmentRoleArn::from_str("arn:aws:iam::123456789012:role/a b").is_err());
-        assert!(SegmentRoleArn::from_str(&format!("arn:aws:iam::123456789012:role/{}", "a".repeat(256))).is_err());
-        assert!(KmsKeyArn::from_str("arn:aws:kms:us-east-1:123456789012:key/k").is_ok());
-        assert!(KmsKeyArn::from_str("arn:aws:kms:us-east-1:123456789012:alias/k").is_err());
         let job = PersonalizeArn::from_str(VERSION).unwrap().of_segment_job(&"run-1".parse().unwrap()).unwrap();
         assert_eq!(job.as_str(), "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/run-1");
     }

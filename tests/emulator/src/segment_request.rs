@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use lookalike::values::{KmsKeyArn, SegmentJobName, SegmentRoleArn};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::operation::Api;
 use crate::page::Asked;
-use crate::personalize_values::{KmsKeyArn, PersonalizeArn, S3Location, SegmentJobName, SegmentRoleArn};
+use crate::personalize_values::{PersonalizeArn, S3Location};
 use crate::reader::{Members, Reader, Required, parse};
 use crate::wire::{ErrorKind, ServiceError};
 
