@@ -105,6 +105,9 @@ impl Records for Users {
     const FORM: &'static str = "{\"user_id\": \"…\"}";
 
     fn read(&mut self, line: &[u8], odd_formats: OddFormats) -> Line {
+        if let Some(user_id) = plain(line) {
+            return self.user(user_id, odd_formats);
+        }
         let user_id = match odd_formats {
             OddFormats::Taken => serde_json::from_slice::<User<'_>>(line).map(|line| line.user_id),
             OddFormats::Refused { .. } => serde_json::from_slice::<PlainUser<'_>>(line).map(|line| line.user_id),
@@ -137,6 +140,16 @@ impl Users {
         }
         Line::Good
     }
+}
+
+/// The user of a line as nearly all lines are: `{"user_id":"…"}`, with or without a space after the colon, the text not
+/// empty and without anything that JSON escapes. The parser answers the same, ten times slower, and reads all others.
+fn plain(line: &[u8]) -> Option<&str> {
+    let value = line.strip_prefix(b"{\"user_id\":")?;
+    let user_id = value.strip_prefix(b" ").unwrap_or(value).strip_prefix(b"\"")?.strip_suffix(b"\"}")?;
+    // Without an early exit, so that it is done many bytes at a time.
+    let escaped = user_id.iter().fold(false, |any, byte| any | matches!(byte, 0..0x20 | b'"' | b'\\'));
+    if escaped || user_id.is_empty() { None } else { std::str::from_utf8(user_id).ok() }
 }
 
 const MORE_FIELDS: &str = "has more fields than user_id";
@@ -352,7 +365,50 @@ mod tests {
         assert!(read_in(repeated.as_bytes(), 7, UPLOAD_INSTEAD).0.is_ok());
     }
 
+    /// Lines that are plain, nearly plain and not plain at all.
+    fn lines() -> impl Strategy<Value = Vec<u8>> {
+        let id = prop_oneof![
+            "[a-z0-9é\u{7f}€😀-]{0,40}".prop_map(String::into_bytes),
+            "[a\"\\\\{}:, u0041\n\t\u{1f}]{0,8}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..6),
+        ];
+        let before = prop_oneof![
+            4 => Just("{\"user_id\":\""),
+            4 => Just("{\"user_id\": \""),
+            1 => Just("{\"user_id\":  \""),
+            1 => Just("{ \"user_id\":\""),
+            1 => Just("{\"user_id\":"),
+            1 => Just("{\"user\":\"a\",\"user_id\":\""),
+        ];
+        let after = prop_oneof![
+            8 => Just("\"}"),
+            1 => Just("\" }"),
+            1 => Just("}"),
+            1 => Just("\",\"a\":\"b\"}"),
+            1 => Just("\"},"),
+        ];
+        (before, id, after).prop_map(|(before, id, after)| [before.as_bytes(), &id, after.as_bytes()].concat())
+    }
+
     proptest! {
+        #[test]
+        fn a_plain_line_is_what_the_parser_takes_it_for(line in lines()) {
+            if let Some(user_id) = plain(&line) {
+                let parsed: PlainUser<'_> = serde_json::from_slice(&line).unwrap();
+                prop_assert_eq!(user_id, parsed.user_id);
+                prop_assert_eq!(format!("\"{user_id}\""), serde_json::to_string(user_id).unwrap());
+                prop_assert!(!user_id.is_empty());
+            }
+        }
+
+        #[test]
+        fn the_parser_is_not_asked_about_a_line_of_ours(user_id in "[ !#-\\[\\]-~é€😀]{1,40}") {
+            let compact = format!("{{\"user_id\":\"{user_id}\"}}");
+            let spaced = compact.replacen(':', ": ", 1);
+            prop_assert_eq!(plain(compact.as_bytes()), Some(user_id.as_str()));
+            prop_assert_eq!(plain(spaced.as_bytes()), Some(user_id.as_str()));
+        }
+
         #[test]
         fn nothing_that_is_uploaded_makes_it_panic(bytes: Vec<u8>, piece in 1_usize..50, elsewhere: bool) {
             let odd = if elsewhere { UPLOAD_INSTEAD } else { OddFormats::Taken };
