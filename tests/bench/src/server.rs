@@ -1,6 +1,7 @@
 //! A small HTTP server on loopback, a thread for each connection: no scheduler of its own stands between a function and
 //! the clock.
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// Longer than anything here takes; nobody waits for a peer that is gone.
-pub(crate) const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_mins(1);
 
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -85,7 +86,8 @@ fn converse(mut stream: impl Read + Write, handler: &Handler) -> io::Result<()> 
         let Some(response) = handler(request) else { return Ok(()) };
         let mut text = format!("HTTP/1.1 {} x\r\ncontent-length: {}\r\n", response.status, response.body.len());
         for (name, value) in &response.headers {
-            text += &format!("{name}: {value}\r\n");
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         text += "\r\n";
         let mut all = text.into_bytes();
