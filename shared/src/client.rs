@@ -29,7 +29,7 @@ use crate::environment::{Environment, EnvironmentError};
 /// The configuration of every client.
 ///
 /// It is made of the variables that Lambda sets for a function of this kind, and of the endpoints'. The SDK's own loader
-/// would also look for files, containers and instances that a function never has: 1 MB of code to load (2026-11-22).
+/// would also look for files, containers and instances that a function never has: half a megabyte of code to load (2026-11-22).
 ///
 /// Calls that only read are retried by the SDK, three times at most: a workflow's retry costs a transition.
 pub fn config<L>(environment: &Environment<L>) -> Result<SdkConfig, EnvironmentError>
