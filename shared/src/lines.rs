@@ -198,8 +198,12 @@ impl<R: Records> Lines<R> {
 
     fn read(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
-            self.begin_line(&bytes[..end]);
-            self.end_line()?;
+            if self.line.is_empty() && !self.too_long && end <= MOST_LINE_BYTES {
+                self.take_line(&bytes[..end])?;
+            } else {
+                self.begin_line(&bytes[..end]);
+                self.end_line()?;
+            }
             bytes = &bytes[end + 1..];
         }
         self.begin_line(bytes);
@@ -237,17 +241,28 @@ impl<R: Records> Lines<R> {
         }
     }
 
+    /// Ends the line that has begun in an earlier piece.
     fn end_line(&mut self) -> Result<(), String> {
-        self.number += 1;
+        if std::mem::take(&mut self.too_long) {
+            self.number += 1;
+            return self.note(Line::Bad("is longer than 65536 bytes"));
+        }
         let mut line = std::mem::take(&mut self.line);
-        let read = if std::mem::take(&mut self.too_long) {
-            Ok(Line::Bad("is longer than 65536 bytes"))
-        } else {
-            self.read_line(&line)
-        };
+        let taken = self.take_line(&line);
         line.clear();
         self.line = line;
-        match read? {
+        taken
+    }
+
+    /// Reads a whole line.
+    fn take_line(&mut self, line: &[u8]) -> Result<(), String> {
+        self.number += 1;
+        let read = self.read_line(line)?;
+        self.note(read)
+    }
+
+    fn note(&mut self, line: Line) -> Result<(), String> {
+        match line {
             Line::Good => Ok(()),
             Line::Stop(problem) => Err(problem),
             Line::Bad(reason) => {

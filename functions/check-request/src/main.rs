@@ -8,6 +8,7 @@ mod segment;
 use std::collections::BTreeMap;
 
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::client::Knock;
 use lookalike::environment::{Environment, EnvironmentError};
 use lookalike::execution::{
     CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, checked_request_key, checked_seed_key,
@@ -27,10 +28,14 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
-    let stack = Stack::of(&Environment(|name: &str| std::env::var(name).ok()))?;
-    let config = lookalike::client::config().load().await;
+    let environment = Environment(|name: &str| std::env::var(name).ok());
+    let stack = Stack::of(&environment)?;
+    let config = lookalike::client::config(&environment)?;
     let objects = Objects(aws_sdk_s3::Client::new(&config));
     let ml = aws_sdk_cleanroomsml::Client::new(&config);
+    let model = ml.get_configured_audience_model().configured_audience_model_arn("-").customize();
+    let object = objects.0.get_object().bucket(&stack.seed_bucket).key("-").customize();
+    let _ = tokio::join!(model.interceptor(Knock).send(), object.interceptor(Knock).send());
     let handle = |event: LambdaEvent<Value>| check(event.payload, &objects, &ml, &stack);
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -8,6 +8,7 @@ use aws_sdk_cleanroomsml::operation::get_audience_generation_job::GetAudienceGen
 use aws_sdk_cleanroomsml::types::{AudienceExportJobSummary, AudienceQualityMetrics};
 use aws_sdk_personalize::types::BatchSegmentJob;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::client::Knock;
 use lookalike::environment::Environment;
 use lookalike::execution::{Deadline, Execution, Moment, read_event};
 use lookalike::job::{Metrics, RelevanceMetric};
@@ -24,8 +25,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let (least, most) = (environment.required("POLL_MIN_SECONDS")?, environment.required("POLL_MAX_SECONDS")?);
     let poll = PollBounds::new(least, most)?;
-    let config = lookalike::client::config().load().await;
+    let config = lookalike::client::config(&environment)?;
     let aws = Aws { ml: Client::new(&config), personalize: aws_sdk_personalize::Client::new(&config) };
+    let audience = aws.ml.get_audience_generation_job().audience_generation_job_arn("-").customize();
+    let segment = aws.personalize.describe_batch_segment_job().batch_segment_job_arn("-").customize();
+    let _ = tokio::join!(audience.interceptor(Knock).send(), segment.interceptor(Knock).send());
     let handle = |event: LambdaEvent<Value>| check(event.payload, &aws, poll);
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -5,6 +5,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::environment::Environment;
 use lookalike::execution::{Execution, Moment, Skipped, read_event};
 use lookalike::segment_output::{OutputCount, OutputReader};
 use lookalike::values::S3Prefix;
@@ -15,7 +16,8 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
-    let s3 = Client::new(&lookalike::client::config().load().await);
+    let environment = Environment(|name: &str| std::env::var(name).ok());
+    let s3 = Client::new(&lookalike::client::config(&environment)?);
     let handle = |event: LambdaEvent<Value>| count(event.payload, &s3);
     lambda_runtime::run(service_fn(handle)).await
 }

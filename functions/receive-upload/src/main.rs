@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
         segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
     };
-    let sfn = Client::new(&lookalike::client::config().load().await);
+    let sfn = Client::new(&lookalike::client::config(&environment)?);
     let handle = |event: LambdaEvent<Value>| receive(event.payload, &sfn, &workflows);
     lambda_runtime::run(service_fn(handle)).await
 }

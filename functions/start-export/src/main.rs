@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use aws_sdk_cleanroomsml::Client;
 use aws_sdk_cleanroomsml::types::AudienceSize as SdkSize;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::client::Knock;
+use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
@@ -17,7 +19,9 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
-    let ml = Client::new(&lookalike::client::config().load().await);
+    let environment = Environment(|name: &str| std::env::var(name).ok());
+    let ml = Client::new(&lookalike::client::config(&environment)?);
+    let _ = ml.list_audience_export_jobs().customize().interceptor(Knock).send().await;
     let handle = |event: LambdaEvent<Value>| start(event.payload, &ml);
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -8,6 +8,7 @@ use aws_sdk_cleanroomsml::types::{
     WorkerComputeConfiguration, WorkerComputeConfigurationProperties, WorkerComputeType,
 };
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::client::Knock;
 use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
@@ -23,8 +24,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
-    let config = lookalike::client::config().load().await;
+    let seed_bucket: Option<String> = environment.optional("SEED_BUCKET")?;
+    let config = lookalike::client::config(&environment)?;
     let aws = Aws { s3: aws_sdk_s3::Client::new(&config), ml: aws_sdk_cleanroomsml::Client::new(&config) };
+    let list = aws.ml.list_audience_generation_jobs().customize();
+    // Each bucket is a host of its own.
+    let object = aws.s3.get_object().set_bucket(seed_bucket).key("-").customize();
+    let _ = tokio::join!(list.interceptor(Knock).send(), object.interceptor(Knock).send());
     let handle = |event: LambdaEvent<Value>| start(event.payload, &aws, &stack);
     lambda_runtime::run(service_fn(handle)).await
 }

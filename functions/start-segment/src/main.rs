@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
-    let config = lookalike::client::config().load().await;
+    let config = lookalike::client::config(&environment)?;
     let aws = Aws { s3: aws_sdk_s3::Client::new(&config), personalize: aws_sdk_personalize::Client::new(&config) };
     let handle = |event: LambdaEvent<Value>| start(event.payload, &aws, &stack);
     lambda_runtime::run(service_fn(handle)).await

@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let topic_arn = environment.required("NOTIFICATION_TOPIC_ARN")?;
     let bus_name = environment.required("EVENT_BUS_NAME")?;
     let measures = Measures::of_stack(environment.required("STACK_NAME")?)?;
-    let config = lookalike::client::config().load().await;
+    let config = lookalike::client::config(&environment)?;
     let told = Told {
         topic: (aws_sdk_sns::Client::new(&config), topic_arn),
         bus: (aws_sdk_eventbridge::Client::new(&config), bus_name),

@@ -22,8 +22,9 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lookalike::log::init();
-    let bucket: String = Environment(|name: &str| std::env::var(name).ok()).required("SEED_BUCKET")?;
-    let s3 = Client::new(&lookalike::client::config().load().await);
+    let environment = Environment(|name: &str| std::env::var(name).ok());
+    let bucket: String = environment.required("SEED_BUCKET")?;
+    let s3 = Client::new(&lookalike::client::config(&environment)?);
     let handle = |event: LambdaEvent<Value>| write(event.payload, &s3, &bucket);
     lambda_runtime::run(service_fn(handle)).await
 }
