@@ -2,11 +2,12 @@
 //! fit what is called, and connections that are open before the first event comes.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_cleanroomsml::config::http::HttpRequest;
 use aws_sdk_cleanroomsml::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_sdk_cleanroomsml::config::retry::RetryConfig;
 use aws_sdk_cleanroomsml::config::timeout::TimeoutConfig;
@@ -21,8 +22,11 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use lambda_runtime::tracing::info;
 
 use crate::environment::{Environment, EnvironmentError};
 
@@ -119,6 +123,68 @@ impl HttpConnector for Connectors {
     }
 }
 
+/// A client of a service, by its crate's name, whose calls are [`Logged`].
+#[macro_export]
+macro_rules! client {
+    ($sdk:ident, $config:expr) => {
+        $sdk::Client::from_conf($sdk::config::Builder::from($config).interceptor($crate::client::Logged).build())
+    };
+}
+
+/// Writes a line to the log for each call to AWS, and for each time that the SDK repeats it: which, how long until its
+/// answer began, and the answer's HTTP status. Nothing of what was said.
+#[derive(Debug)]
+pub struct Logged;
+
+/// When a call began.
+#[derive(Debug)]
+struct Began(Instant);
+
+impl Storable for Began {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Intercept for Logged {
+    fn name(&self) -> &'static str {
+        "Logged"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Began(Instant::now()));
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (Some(call), Some(Began(began)), None) =
+            (config.load::<Metadata>(), config.load::<Began>(), config.load::<Knocking>())
+        else {
+            return Ok(());
+        };
+        let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+        let status = context.response().map(|response| response.status().as_u16());
+        info!(service = call.service(), operation = call.name(), milliseconds, status, "called AWS");
+        Ok(())
+    }
+}
+
+/// That a call is only a [`Knock`].
+#[derive(Debug)]
+struct Knocking;
+
+impl Storable for Knocking {
+    type Storer = StoreReplace<Self>;
+}
+
 /// Turns any call of a client into a knock at the service's door: `HEAD /` without credentials, whose answer is of no
 /// interest.
 ///
@@ -139,6 +205,7 @@ impl Intercept for Knock {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let state = config.interceptor_state();
+        state.store_put(Knocking);
         state.store_put(RetryConfig::disabled());
         // Lambda allows ten seconds for all of init.
         state.store_put(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build());

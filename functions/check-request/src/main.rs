@@ -20,23 +20,23 @@ use lookalike::seed::SeedCount;
 use lookalike::segment_request::SegmentDefaults;
 use lookalike::upload::{Kind, Upload};
 use lookalike::values::{ConfiguredAudienceModelArn, S3Uri};
-use lookalike::{AudienceSize, Error, ErrorName, job};
+use lookalike::{AudienceSize, Error, ErrorName, client, job, log};
 use objects::{Objects, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack = Stack::of(&environment)?;
-    let config = lookalike::client::config(&environment)?;
-    let objects = Objects(aws_sdk_s3::Client::new(&config));
-    let ml = aws_sdk_cleanroomsml::Client::new(&config);
+    let config = client::config(&environment)?;
+    let objects = Objects(client!(aws_sdk_s3, &config));
+    let ml = client!(aws_sdk_cleanroomsml, &config);
     let model = ml.get_configured_audience_model().configured_audience_model_arn("-").customize();
     let object = objects.0.get_object().bucket(&stack.seed_bucket).key("-").customize();
     let _ = tokio::join!(model.interceptor(Knock).send(), object.interceptor(Knock).send());
-    let handle = |event: LambdaEvent<Value>| check(event.payload, &objects, &ml, &stack);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &objects, &ml, &stack));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -88,6 +88,7 @@ async fn check(
     stack: &Stack,
 ) -> Result<Answer, Error> {
     let Event { input, execution, engine } = read_event(event)?;
+    log::about(&execution);
     match engine {
         Engine::Audience => run(input, &execution, objects, ml, stack).await.map(Answer::Audience),
         Engine::Segment => segment::check(input, &execution, objects, stack).await.map(Answer::Segment),
@@ -114,7 +115,7 @@ async fn run(
         Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution),
         Input::Upload(_) => return Err(Error::new(ErrorName::InvalidRequest, "A request file cannot be an upload.")),
     };
-    tracing::info!(run = execution.name, skipped = run.skipped.len(), "checked a request");
+    tracing::info!(skipped = run.skipped.len(), "checked a request");
     Ok(run)
 }
 

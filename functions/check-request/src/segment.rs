@@ -41,7 +41,7 @@ pub(crate) async fn check(
     }
     let checked_request = own_place(stack, &checked_request_key(&execution.name))?;
     objects.write_request(&checked_request, &request).await?;
-    tracing::info!(run = execution.name, skipped = skipped.len(), warnings = warnings.len(), "checked a request");
+    tracing::info!(skipped = skipped.len(), warnings = warnings.len(), "checked a request");
     Ok(CheckedSegment {
         name: request.job_name,
         checked_request,

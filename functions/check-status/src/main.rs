@@ -15,22 +15,22 @@ use lookalike::job::{Metrics, RelevanceMetric};
 use lookalike::schedule::PollBounds;
 use lookalike::status::{JobKind, JobStatus, Look, Phase, Seen};
 use lookalike::values::{AudienceGenerationJobArn, BatchSegmentJobArn, JobName};
-use lookalike::{AudienceSize, Error, ErrorName, ExportPolicy};
+use lookalike::{AudienceSize, Error, ErrorName, ExportPolicy, client, log};
 use serde::Deserialize;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let (least, most) = (environment.required("POLL_MIN_SECONDS")?, environment.required("POLL_MAX_SECONDS")?);
     let poll = PollBounds::new(least, most)?;
-    let config = lookalike::client::config(&environment)?;
-    let aws = Aws { ml: Client::new(&config), personalize: aws_sdk_personalize::Client::new(&config) };
+    let config = client::config(&environment)?;
+    let aws = Aws { ml: client!(aws_sdk_cleanroomsml, &config), personalize: client!(aws_sdk_personalize, &config) };
     let audience = aws.ml.get_audience_generation_job().audience_generation_job_arn("-").customize();
     let segment = aws.personalize.describe_batch_segment_job().batch_segment_job_arn("-").customize();
     let _ = tokio::join!(audience.interceptor(Knock).send(), segment.interceptor(Knock).send());
-    let handle = |event: LambdaEvent<Value>| check(event.payload, &aws, poll);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &aws, poll));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -61,6 +61,7 @@ struct Event {
 
 async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, Error> {
     let event: Event = read_event(event)?;
+    log::about(&event.execution);
     let look = |kind, job| Look {
         kind,
         job,
@@ -94,7 +95,7 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, E
             Err(error) => status = status.ended(error),
         }
     }
-    tracing::info!(run = event.execution.name, status = status.status, "checked a job");
+    tracing::info!(job = status.status, "checked a job");
     Ok(status)
 }
 

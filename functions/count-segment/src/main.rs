@@ -9,16 +9,16 @@ use lookalike::environment::Environment;
 use lookalike::execution::{Execution, Moment, Skipped, read_event};
 use lookalike::segment_output::{OutputCount, OutputReader};
 use lookalike::values::S3Prefix;
-use lookalike::{Error, ErrorName};
+use lookalike::{Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let s3 = Client::new(&lookalike::client::config(&environment)?);
-    let handle = |event: LambdaEvent<Value>| count(event.payload, &s3);
+    let s3 = client!(aws_sdk_s3, &client::config(&environment)?);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| count(event, &s3));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -47,6 +47,7 @@ struct Answer {
 
 async fn count(event: Value, s3: &Client) -> Result<Answer, Error> {
     let Event { output_location, create_time, execution, mut skipped } = read_event(event)?;
+    log::about(&execution);
     let output = match read(&output_location, create_time, s3).await {
         Err(error) if error.name == ErrorName::AccessDenied => {
             skipped.push(Skipped::Output);
@@ -57,7 +58,7 @@ async fn count(event: Value, s3: &Client) -> Result<Answer, Error> {
     let verdict = output.as_ref().map_or(Ok(()), |output| output.verdict(&output_location.to_string()));
     let (error, cause) = verdict.err().map(|error| (error.name, error.message)).unzip();
     let error_lines = output.as_ref().map(|output| output.error_lines);
-    tracing::info!(run = execution.name, error_lines, "counted a segment's output");
+    tracing::info!(error_lines, "counted a segment's output");
     Ok(Answer { output, skipped, error, cause })
 }
 

@@ -5,23 +5,25 @@
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_sdk_sfn::Client;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use lookalike::Error;
+use lookalike::client::Knock;
 use lookalike::environment::Environment;
 use lookalike::execution::{execution_arn, read_event};
 use lookalike::upload::{Kind, ObjectCreated, Upload};
+use lookalike::{Error, client, log};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let workflows = Workflows {
         audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
         segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
     };
-    let sfn = Client::new(&lookalike::client::config(&environment)?);
-    let handle = |event: LambdaEvent<Value>| receive(event.payload, &sfn, &workflows);
+    let sfn = client!(aws_sdk_sfn, &client::config(&environment)?);
+    let _ = sfn.start_execution().state_machine_arn("-").customize().interceptor(Knock).send().await;
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| receive(event, &sfn, &workflows));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -50,6 +52,7 @@ async fn receive(event: Value, sfn: &Client, workflows: &Workflows) -> Result<An
         }
     };
     let name = upload.execution_name();
+    log::about_run(&name);
     let started = sfn
         .start_execution()
         .state_machine_arn(state_machine_arn)
@@ -65,7 +68,7 @@ async fn receive(event: Value, sfn: &Client, workflows: &Workflows) -> Result<An
         }
         Err(error) => return Err(Error::from(error).doing(format_args!("starting execution {name}"))),
     };
-    tracing::info!(execution = name, "received an upload");
+    tracing::info!("received an upload");
     Ok(Answer { execution_arn: Some(execution_arn) })
 }
 

@@ -12,17 +12,17 @@ use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
 use lookalike::values::{AudienceGenerationJobArn, JobName};
-use lookalike::{AudienceSize, Error, ErrorName};
+use lookalike::{AudienceSize, Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let ml = Client::new(&lookalike::client::config(&environment)?);
+    let ml = client!(aws_sdk_cleanroomsml, &client::config(&environment)?);
     let _ = ml.list_audience_export_jobs().customize().interceptor(Knock).send().await;
-    let handle = |event: LambdaEvent<Value>| start(event.payload, &ml);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| start(event, &ml));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -46,6 +46,7 @@ struct Answer {
 
 async fn start(event: Value, ml: &Client) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
+    log::about(&event.execution);
     let name = job::name_of_export(&event.name, event.audience_size);
     event.deadline.allow(SystemTime::now().into(), format_args!("Export {name}"))?;
     let Started { name, was_there, .. } = start_once(
@@ -55,13 +56,13 @@ async fn start(event: Value, ml: &Client) -> Result<Answer, Error> {
         async |name| begin(name, &event, ml).await,
     )
     .await?;
-    tracing::info!(run = event.execution.name, size = %event.audience_size, was_there, "started an export");
+    tracing::info!(size = %event.audience_size, was_there, "started an export");
     Ok(Answer { name })
 }
 
 /// Starts the export, once: the SDK must not repeat a call whose outcome it does not know.
 async fn begin(name: &JobName, event: &Event, ml: &Client) -> Result<(), Error> {
-    let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(lookalike::client::never_repeat());
+    let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(client::never_repeat());
     let value = i32::try_from(event.audience_size.value()).unwrap_or(i32::MAX);
     let size = SdkSize::builder().r#type(event.audience_size.kind().into()).value(value).build();
     let size = size.map_err(|error| Error::new(ErrorName::InvalidRequest, format!("audienceSize: {error}")))?;

@@ -15,23 +15,23 @@ use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
 use lookalike::request::{AudienceRequest, Defaults, SeedAudience, SeedSource, SqlComputeConfiguration, SqlText};
 use lookalike::values::{JobName, S3Uri};
-use lookalike::{Error, ErrorName};
+use lookalike::{Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
     let seed_bucket: Option<String> = environment.optional("SEED_BUCKET")?;
-    let config = lookalike::client::config(&environment)?;
-    let aws = Aws { s3: aws_sdk_s3::Client::new(&config), ml: aws_sdk_cleanroomsml::Client::new(&config) };
+    let config = client::config(&environment)?;
+    let aws = Aws { s3: client!(aws_sdk_s3, &config), ml: client!(aws_sdk_cleanroomsml, &config) };
     let list = aws.ml.list_audience_generation_jobs().customize();
     // Each bucket is a host of its own.
     let object = aws.s3.get_object().set_bucket(seed_bucket).key("-").customize();
     let _ = tokio::join!(list.interceptor(Knock).send(), object.interceptor(Knock).send());
-    let handle = |event: LambdaEvent<Value>| start(event.payload, &aws, &stack);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| start(event, &aws, &stack));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -58,6 +58,7 @@ struct Answer {
 
 async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
+    log::about(&event.execution);
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Audience generation job {}", request.name))?;
     let Started { job, name, was_there } = start_once(
@@ -67,7 +68,7 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
         async |name| begin(name, &request, &event.execution, &aws.ml, stack).await,
     )
     .await?;
-    tracing::info!(run = event.execution.name, was_there, "started the generation");
+    tracing::info!(was_there, "started the generation");
     Ok(Answer { audience_generation_job_arn: job, name })
 }
 
@@ -90,7 +91,7 @@ async fn begin(
     ml: &aws_sdk_cleanroomsml::Client,
     stack: &str,
 ) -> Result<String, Error> {
-    let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(lookalike::client::never_repeat());
+    let never_repeat = aws_sdk_cleanroomsml::config::Config::builder().retry_config(client::never_repeat());
     let started = ml
         .start_audience_generation_job()
         .name(name.as_str())

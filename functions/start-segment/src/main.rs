@@ -5,24 +5,26 @@ use std::time::SystemTime;
 
 use aws_sdk_personalize::types::{BatchSegmentJobInput, BatchSegmentJobOutput, S3DataConfig, Tag};
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lookalike::client::Knock;
 use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
 use lookalike::segment_request::{S3Data, SegmentDefaults, SegmentRequest};
 use lookalike::values::{JobName, S3Uri};
-use lookalike::{Error, ErrorName};
+use lookalike::{Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
-    let config = lookalike::client::config(&environment)?;
-    let aws = Aws { s3: aws_sdk_s3::Client::new(&config), personalize: aws_sdk_personalize::Client::new(&config) };
-    let handle = |event: LambdaEvent<Value>| start(event.payload, &aws, &stack);
+    let config = client::config(&environment)?;
+    let aws = Aws { s3: client!(aws_sdk_s3, &config), personalize: client!(aws_sdk_personalize, &config) };
+    let _ = aws.personalize.list_batch_segment_jobs().customize().interceptor(Knock).send().await;
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| start(event, &aws, &stack));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -49,6 +51,7 @@ struct Answer {
 
 async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
+    log::about(&event.execution);
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Batch segment job {}", request.job_name))?;
     let Started { job, name, was_there } = start_once(
@@ -58,7 +61,7 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
         async |name| begin(name, &request, &event.execution, &aws.personalize, stack).await,
     )
     .await?;
-    tracing::info!(run = event.execution.name, was_there, "started the segment job");
+    tracing::info!(was_there, "started the segment job");
     Ok(Answer { batch_segment_job_arn: job, name })
 }
 
@@ -81,7 +84,7 @@ async fn begin(
     personalize: &aws_sdk_personalize::Client,
     stack: &str,
 ) -> Result<String, Error> {
-    let never_repeat = aws_sdk_personalize::config::Config::builder().retry_config(lookalike::client::never_repeat());
+    let never_repeat = aws_sdk_personalize::config::Config::builder().retry_config(client::never_repeat());
     let theirs = request.tags.iter().map(|tag| (tag.tag_key.clone(), tag.tag_value.clone()));
     let tags = theirs.chain(job::own_tags(stack, execution)).map(|(key, value)| tag(key, value));
     let input = BatchSegmentJobInput::builder().s3_data_source(data(&request.job_input.s3_data_source)?).build();

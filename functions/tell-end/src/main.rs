@@ -14,14 +14,14 @@ use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::end::{End, StatusChange, Workflows};
 use lookalike::environment::Environment;
 use lookalike::execution::read_event;
-use lookalike::{Error, ErrorName};
+use lookalike::{Error, ErrorName, client, log};
 use measure::Measures;
 use serde::Serialize;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let workflows = Workflows {
         audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
@@ -30,13 +30,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let topic_arn = environment.required("NOTIFICATION_TOPIC_ARN")?;
     let bus_name = environment.required("EVENT_BUS_NAME")?;
     let measures = Measures::of_stack(environment.required("STACK_NAME")?)?;
-    let config = lookalike::client::config(&environment)?;
+    let config = client::config(&environment)?;
     let told = Told {
-        topic: (aws_sdk_sns::Client::new(&config), topic_arn),
-        bus: (aws_sdk_eventbridge::Client::new(&config), bus_name),
+        topic: (client!(aws_sdk_sns, &config), topic_arn),
+        bus: (client!(aws_sdk_eventbridge, &config), bus_name),
         measures,
     };
-    let handle = |event: LambdaEvent<Value>| tell(event.payload, &workflows, &told, std::io::stdout());
+    let handle =
+        |event: LambdaEvent<Value>| log::call(event, |event| tell(event, &workflows, &told, std::io::stdout()));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -60,14 +61,15 @@ async fn tell(event: Value, workflows: &Workflows, told: &Told, log: impl Write)
         tracing::info!("passed over a run that has not ended");
         return Ok(Answer { told: None });
     };
+    log::about_run(end.execution_name());
     // Both are tried: nobody goes untold because the other cannot be reached.
     let (notified, put) = tokio::join!(notify(&end, &told.topic), put_event(&end, &told.bus));
     notified.and(put)?;
     // Last, so that what is tried again is not counted twice. A figure that is lost is not worth telling all twice.
     if told.measures.write(&end, log).is_err() {
-        tracing::warn!(execution = end.execution_name(), "the figures could not be written");
+        tracing::warn!("the figures could not be written");
     }
-    tracing::info!(execution = end.execution_name(), outcome = end.outcome(), error = end.error(), "told an end");
+    tracing::info!(outcome = end.outcome(), error = end.error(), "told an end");
     Ok(Answer { told: Some(end.detail_type()) })
 }
 

@@ -15,17 +15,17 @@ use lookalike::execution::read_event;
 use lookalike::report::{AudienceReport, FinishedRun, page_key, twin_key};
 use lookalike::request::{AudienceRequest, Defaults};
 use lookalike::values::S3Uri;
-use lookalike::{Error, ErrorName};
+use lookalike::{Error, ErrorName, client, log};
 use serde::Serialize;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lookalike::log::init();
+    log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let bucket: String = environment.required("SEED_BUCKET")?;
-    let s3 = Client::new(&lookalike::client::config(&environment)?);
-    let handle = |event: LambdaEvent<Value>| write(event.payload, &s3, &bucket);
+    let s3 = client!(aws_sdk_s3, &client::config(&environment)?);
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| write(event, &s3, &bucket));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -37,6 +37,7 @@ struct Answer {
 
 async fn write(event: Value, s3: &Client, bucket: &str) -> Result<Answer, Error> {
     let run: FinishedRun = read_event(event)?;
+    log::about(&run.execution);
     let request = match &run.checked_request {
         Some(place) => fetch(place, s3).await?,
         None => None,
@@ -49,7 +50,7 @@ async fn write(event: Value, s3: &Client, bucket: &str) -> Result<Answer, Error>
     put(&own_place(bucket, &twin_key(name))?, "application/json", twin, s3).await?;
     let page = own_place(bucket, &page_key(name))?;
     put(&page, "text/html; charset=utf-8", audience::audience_page(&report).into_bytes(), s3).await?;
-    tracing::info!(run = name, "wrote a report");
+    tracing::info!("wrote a report");
     Ok(Answer { report: page })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{aws, data, run_of_input, run_of_upload, script};
 
 /// What was heard of a run: subject and words, and the event.
-async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String, Value) {
+pub(super) async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String, Value) {
     let (mut told, mut event) = (None, None);
     while told.is_none() || event.is_none() {
         let lines = script(aws, &["ends.py", "hear", queue, "1"]).await;
@@ -40,6 +40,7 @@ async fn each_end_is_told_in_words_and_as_an_event() {
     assert_eq!((&event["detail"]["name"], &event["detail"]["version"]), (&json!("told"), &json!("1")));
     let place = event["detail"]["exports"][0]["outputLocation"].as_str().unwrap();
     assert!(place.contains("/told-1pct/"), "{place}");
+    let good_run = run.name;
 
     aws.upload("seeds/told-bad.jsonl", data("seed-broken.jsonl"), &[]).await.unwrap();
     let run = run_of_upload(aws, "seeds/told-bad.jsonl").await;
@@ -63,4 +64,32 @@ async fn each_end_is_told_in_words_and_as_an_event() {
     println!("{subject}\n\n{words}\n");
     assert_eq!(subject, "Audience stopped: told-stopped");
     assert_eq!((&event["detail-type"], &event["detail"]["error"]), (&json!("Audience Failed"), &json!("Aborted")));
+
+    each_call_of_a_run_is_in_the_log(aws, &good_run).await;
+}
+
+/// Each function's log says, of a run, what it called, how it went and how long it took.
+async fn each_call_of_a_run_is_in_the_log(aws: &LocalAws, run: &str) {
+    let calls = [
+        ("ReceiveUpload", "StartExecution"),
+        ("CheckRequest", "GetObject"),
+        ("StartGeneration", "StartAudienceGenerationJob"),
+        ("CheckStatus", "GetAudienceGenerationJob"),
+        ("StartExport", "StartAudienceExportJob"),
+        ("CheckStatus", "ListAudienceExportJobs"),
+        ("WriteReport", "PutObject"),
+        ("TellEnd", "Publish"),
+        ("TellEnd", "PutEvents"),
+    ];
+    for (function, operation) in calls {
+        let log = aws.log(&format!("{function}Function")).await.unwrap();
+        let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let call = lines.into_iter().find(|line| line["operation"] == operation && line["span"]["run"] == run);
+        let call = call.unwrap_or_else(|| panic!("{function} has no line on {operation} of {run}: {log:#?}"));
+        assert_eq!((&call["message"], &call["status"]), (&json!("called AWS"), &json!(200)), "{call}");
+        assert!(call["milliseconds"].as_f64().unwrap() > 0.0, "{call}");
+        // The functions outside the workflow do not know when it began.
+        let knows_age = !["ReceiveUpload", "TellEnd"].contains(&function);
+        assert_eq!(call["span"]["ageSeconds"].is_u64(), knows_age, "{call}");
+    }
 }

@@ -1,10 +1,11 @@
-//! That user ids, SQL text and query parameters do not leave: not in logs, reports, histories and ends of runs that
-//! began with an upload.
+//! That user ids, SQL text and query parameters do not leave: not in logs (which the figures are in, too), reports,
+//! notifications, events and histories of runs that began with an upload.
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::ends::heard;
 use super::{aws, data, run_of_upload, script};
 
 const FUNCTIONS: [&str; 9] = [
@@ -20,7 +21,7 @@ const FUNCTIONS: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn what_is_marked_as_secret_is_in_no_log_report_or_history() {
+async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() {
     let aws = aws().await;
     let bucket = aws.output("SeedBucketName").unwrap();
     let seed = data("seed-cooks.jsonl") + "{\"user_id\":\"MARKED-user\",\"mail\":\"MARKED-mail\"}\n";
@@ -37,13 +38,16 @@ async fn what_is_marked_as_secret_is_in_no_log_report_or_history() {
         ("requests/marked.json", sql.to_string()),
         ("requests/marked-typo.json", typo.to_string()),
     ];
+    let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
+    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
     let mut left = String::new();
     for (key, body) in uploads {
         aws.upload(key, body, &[]).await.unwrap();
         let run = run_of_upload(aws, key).await;
         let history = script(aws, &["history.py", &run.arn]).await;
         assert!(history.contains(key), "the history has its data: {history}");
-        writeln!(left, "{run:?}\n{history}").unwrap();
+        let (subject, words, event) = heard(aws, queue.trim(), &run.arn).await;
+        writeln!(left, "{run:?}\n{history}\n{subject}\n{words}\n{event}").unwrap();
         for report in aws.list(&format!("s3://{bucket}/reports/{}/", run.name)).await.unwrap() {
             left += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
         }
