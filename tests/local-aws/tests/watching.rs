@@ -122,7 +122,8 @@ async fn every_saved_query_reads_the_logs_of_every_function() {
 #[tokio::test]
 async fn a_call_is_near_its_limit_at_four_fifths_of_its_functions_time_and_memory() {
     let template = template().await;
-    let filters = of_type(&template, "AWS::Logs::MetricFilter");
+    let mut filters = of_type(&template, "AWS::Logs::MetricFilter");
+    filters.retain(|name, _| name.ends_with("NearLimit"));
     let functions = of_type(&template, "AWS::Lambda::Function");
     assert_eq!(filters.len(), functions.len());
     for (id, function) in functions {
@@ -150,11 +151,46 @@ async fn each_workflow_is_watched_and_logs_no_data() {
         let logging = &machine["LoggingConfiguration"];
         assert_eq!(logging["Level"], "ERROR", "{id}");
         assert_eq!(logging["IncludeExecutionData"], false, "{id}");
-        for metric in ["ExecutionsFailed", "ExecutionTime"] {
-            let watching = alarms
-                .values()
-                .filter(|alarm| alarm["MetricName"] == metric && alarm["Dimensions"][0]["Value"]["Ref"] == id);
-            assert_eq!(watching.count(), 1, "{id}: {metric}");
+        let watches =
+            |alarm: &&&Value| alarm["MetricName"] == "ExecutionsFailed" && alarm["Dimensions"][0]["Value"]["Ref"] == id;
+        assert_eq!(alarms.values().filter(watches).count(), 1, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_age_of_a_run_is_watched_wherever_it_waits() {
+    let template = template().await;
+    // The functions that a workflow comes back to after a wait.
+    let mut waits = BTreeSet::new();
+    for workflow in ["audience", "segment"] {
+        let text = std::fs::read_to_string(root().join(format!("statemachine/{workflow}.asl.json"))).unwrap();
+        collect_waits(&serde_json::from_str(&text).unwrap(), &mut waits);
+    }
+    assert!(waits.len() >= 4, "{waits:?}");
+    let filters = of_type(&template, "AWS::Logs::MetricFilter");
+    let metric = &of_type(&template, "AWS::CloudWatch::Alarm")["RunOldAlarm"]["MetricName"];
+    let watched: BTreeSet<String> = filters
+        .values()
+        .filter(|filter| filter["MetricTransformations"][0]["MetricName"] == *metric)
+        .map(|filter| {
+            assert_eq!(filter["FilterPattern"], "{ $.span.ageSeconds = * }");
+            assert_eq!(filter["MetricTransformations"][0]["MetricValue"], "$.span.ageSeconds");
+            filter["LogGroupName"]["Ref"].as_str().unwrap().replace("Logs", "")
+        })
+        .collect();
+    assert_eq!(watched, waits);
+}
+
+/// The functions of the states that come after waits, in a workflow and the workflows within.
+fn collect_waits(workflow: &Value, found: &mut BTreeSet<String>) {
+    let states = workflow["States"].as_object().unwrap();
+    for state in states.values() {
+        if state["Type"] == "Wait" {
+            let function = states[state["Next"].as_str().unwrap()]["Arguments"]["FunctionName"].as_str().unwrap();
+            found.insert(function.trim_start_matches("${").replace("FunctionArn}", ""));
+        }
+        if state["ItemProcessor"].is_object() {
+            collect_waits(&state["ItemProcessor"], found);
         }
     }
 }
