@@ -410,7 +410,8 @@ fn count_workflow(table: &mut Table) -> Result<(), Failure> {
                 ("IsThereAnAudience", (0, "", "StartGeneration")),
                 ("IsGenerationReady", (generation - 1, "WaitForGeneration", "ExportEachSize")),
                 ("IsExportReady", (export - 1, "WaitForExport", "NoteExport")),
-                ("AreAllExportsReady", (0, "", "AudienceReady")),
+                ("AreAllExportsReady", (1, "WriteReport", "")),
+                ("HasRunEndedWell", (1, "AudienceReady", "")),
             ]),
             SIZES,
         )?;

@@ -12,7 +12,7 @@ pub(crate) const SHORTEST: i64 = 120;
 pub(crate) const LONGEST: i64 = 24 * 3600;
 
 /// The stack's own bounds: `PollMinSeconds` and `PollMaxSeconds` of the template.
-pub(crate) const STACK: (u32, u32) = (15, 900);
+pub(crate) const STACK: (u32, u32) = (13, 900);
 
 /// A schedule, as the ages at which a job is looked at.
 pub(crate) struct Schedule {
