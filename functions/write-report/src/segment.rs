@@ -36,9 +36,9 @@ fn figures(report: &SegmentReport) -> Markup {
             dl.figures {
                 @match output {
                     Some(output) => {
-                        (figure("Users", &words::count(output.users), "of all segments together"))
+                        (figure("Users", &words::count(output.users), "in all segments"))
                         @if output.error_lines == 0 {
-                            (figure("Lines with users", &words::count(output.lines), "all that there are"))
+                            (figure("Lines with users", &words::count(output.lines), "none is an error"))
                         } @else {
                             (figure("Lines with users", &part(output), "the others are errors"))
                         }
@@ -75,23 +75,24 @@ fn users_asked_for(request: &SegmentRequest) -> String {
 
 /// What came of the job, and where it lies.
 fn output(report: &SegmentReport) -> Markup {
-    let Segment { output, output_location, output_url, .. } = &report.segment;
+    let Segment { is_ready, output, output_location, output_url, .. } = &report.segment;
     html! {
         @if let Some(location) = output_location {
             section aria-labelledby="output" {
-                h2 id="output" { "The users, and where they are" }
+                h2 id="output" { @if *is_ready { "The users, and where they are" } @else { "What the job wrote" } }
+                p.where {
+                    (place(location))
+                    @if let Some(url) = output_url { " " (link(url, "Open in S3")) }
+                }
                 @match output {
-                    Some(output) => (counted_output(output)),
+                    Some(output) => (counted(output)),
                     None => p {
                         "The output could not be read by this stack, so it was not counted. Each line of it holds \
                         either users or an error; look before you use it."
                     },
                 }
-                p.where {
-                    (place(location))
-                    @if let Some(url) = output_url { " " (link(url, "Open in S3")) }
-                }
                 p.note {
+                    @if output.is_some_and(|output| output.good_lines() > 1) { "A user who is in two segments counts twice. " }
                     "The files there whose names end in " code { ".out" } " have a line for each line of the input, \
                     with its users or its error. Files of earlier jobs may lie beside them."
                     @if output_url.is_some() {
@@ -103,7 +104,7 @@ fn output(report: &SegmentReport) -> Markup {
     }
 }
 
-fn counted_output(output: &SegmentCount) -> Markup {
+fn counted(output: &SegmentCount) -> Markup {
     html! {
         table.counts {
             tbody {
@@ -112,7 +113,6 @@ fn counted_output(output: &SegmentCount) -> Markup {
                 tr { th scope="row" { "Lines with an error" } td.number { (words::count(output.error_lines)) } }
             }
         }
-        p.note { "A user who is in two segments counts twice." }
     }
 }
 
@@ -122,28 +122,16 @@ fn input(report: &SegmentReport) -> Markup {
         section aria-labelledby="input" {
             h2 id="input" { "Your input" }
             @match report.segment.input {
-                Some(input) => {
-                    table.counts {
-                        tbody {
-                            tr { th scope="row" { "Lines" } td.number { strong { (words::count(input.lines)) } } }
-                            tr { th scope="row" { "Each line names" } td.number { (kind(input.kind)) } }
-                        }
-                    }
-                    p.note { "Every line was checked before the job was started." }
-                }
+                Some(input) => p {
+                    strong { (lines_named(input)) }
+                    ", one a line, each for a segment of its own. All lines were checked before the job was started."
+                },
                 None => p { "The input could not be read by this stack, so its lines were neither checked nor counted." },
             }
             @for warning in &report.warnings {
                 p.warning { strong { "Mind: " } (warning) }
             }
         }
-    }
-}
-
-fn kind(kind: InputKind) -> &'static str {
-    match kind {
-        InputKind::Item => "an item",
-        InputKind::Attributes => "attributes of items",
     }
 }
 
