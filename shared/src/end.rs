@@ -10,13 +10,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::audience_report::{Audience, Size, sizes};
 use crate::audience_size::AudienceSize;
 use crate::console::Console;
 use crate::error::{Error, ErrorName, withhold};
 use crate::execution::{Engine, Moment};
 use crate::job::Metrics;
-use crate::report::{Audience, Outcome, Size, sizes};
+use crate::report::{Outcome, take_report};
 use crate::seed::SeedCount;
+use crate::segment_report::{Segment, SegmentCount};
 use crate::values::{AudienceGenerationJobArn, BatchSegmentJobArn, S3Uri};
 use crate::words;
 
@@ -111,29 +113,20 @@ struct Failure {
     /// One line.
     error: String,
     cause: Option<String>,
+    /// Where the workflow wrote a report before it failed.
+    report: Option<S3Uri>,
 }
 
 /// What a run that ended well answers. Whatever cannot be read is left out: no end goes untold for it.
 struct Made {
     audience: Option<Audience>,
+    segment: Option<Segment>,
     audience_generation_job_arn: Option<AudienceGenerationJobArn>,
-    batch_segment_job_arn: Option<BatchSegmentJobArn>,
     metrics: Option<Metrics>,
     seed: Option<SeedCount>,
-    segment: Option<SegmentCount>,
-    output_location: Option<String>,
     report: Option<S3Uri>,
     quota_waits: Option<u32>,
     looks: Option<u32>,
-}
-
-/// What was found in a segment's output.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SegmentCount {
-    lines: u64,
-    users: u64,
-    error_lines: u64,
 }
 
 /// All that is read of an execution's input to be told.
@@ -167,15 +160,20 @@ impl End {
             Status::Succeeded => Ending::Ready(Box::new(Made::read(&output, engine, console.as_ref()))),
             Status::Failed => {
                 let error = one_line(error.unwrap_or("Unknown"), MOST_OF_NAME);
-                Ending::Failed(Failure { error, cause: told(cause) })
+                // Taken out before the cause is cut; a link says it better.
+                let (cause, report) =
+                    cause.map(|cause| take_report(cause, execution_name(&change.execution_arn))).unzip();
+                Ending::Failed(Failure { error, cause: told(cause), report: report.flatten() })
             }
-            Status::TimedOut => Ending::TimedOut(Failure { error: TIMED_OUT.into(), cause: told(cause) }),
+            Status::TimedOut => Ending::TimedOut(Failure { error: TIMED_OUT.into(), cause: told(cause), report: None }),
             // Who stops a run may give both.
-            Status::Aborted => Ending::Stopped(Failure { error: ABORTED.into(), cause: told(cause.or(error)) }),
+            Status::Aborted => {
+                Ending::Stopped(Failure { error: ABORTED.into(), cause: told(cause.or(error)), report: None })
+            }
         };
-        let execution_name = || given(change.name.as_deref()).or_else(|| change.execution_arn.rsplit(':').next());
+        let of_execution = || given(change.name.as_deref()).unwrap_or(execution_name(&change.execution_arn));
         let name: Option<String> = field(&output, "name");
-        let name = given(name.as_deref()).or_else(execution_name).unwrap_or_default();
+        let name = given(name.as_deref()).unwrap_or_else(of_execution);
         Ok(Some(Self {
             engine,
             name: one_line(name, MOST_OF_NAME),
@@ -197,7 +195,7 @@ impl End {
     /// What an operator finds the run by in a log.
     #[must_use]
     pub fn execution_name(&self) -> &str {
-        self.execution_arn.rsplit(':').next().unwrap_or_default()
+        execution_name(&self.execution_arn)
     }
 
     /// When it ended.
@@ -220,6 +218,13 @@ impl End {
         }
     }
 
+    fn report(&self) -> Option<&S3Uri> {
+        match &self.ending {
+            Ending::Ready(made) => made.report.as_ref(),
+            Ending::Failed(failure) | Ending::TimedOut(failure) | Ending::Stopped(failure) => failure.report.as_ref(),
+        }
+    }
+
     /// The subject of its notification: what SNS takes, ASCII on one line, and the name cut before the error is.
     #[must_use]
     pub fn subject(&self) -> String {
@@ -239,7 +244,7 @@ impl End {
     #[must_use]
     pub fn body(&self) -> String {
         let mut parts = match &self.ending {
-            Ending::Ready(made) => made.told(self.engine, self.console.as_ref()),
+            Ending::Ready(made) => made.told(),
             Ending::Failed(failure) => {
                 vec![format!("{} failed: {}.", self.run_name(), failure.error), failure.told(), self.next_step(failure)]
             }
@@ -328,7 +333,7 @@ impl End {
             let _ = writeln!(links, "{what}: {place}{url}");
         };
         let object = |place: &S3Uri| self.console.as_ref().map(|console| console.object(place));
-        if let Some(report) = self.made().and_then(|made| made.report.as_ref()) {
+        if let Some(report) = self.report() {
             link("Report", &clean(report.as_str()), object(report));
         }
         let execution = self.console.as_ref().map(|console| console.execution(&self.execution_arn));
@@ -355,6 +360,7 @@ impl End {
     #[must_use]
     pub fn detail(&self) -> Detail<'_> {
         let (made, failure) = (self.made(), self.failure());
+        let segment = made.and_then(|made| made.segment.as_ref());
         let exports = made
             .and_then(|made| made.audience.as_ref())
             .map(|audience| audience.exported().filter_map(ToldExport::of).collect());
@@ -365,13 +371,13 @@ impl End {
             start_time: self.started,
             time: self.time,
             audience_generation_job_arn: made.and_then(|made| made.audience_generation_job_arn.as_ref()),
-            batch_segment_job_arn: made.and_then(|made| made.batch_segment_job_arn.as_ref()),
+            batch_segment_job_arn: segment.and_then(|segment| segment.batch_segment_job_arn.as_ref()),
             exports,
-            output_location: made.and_then(|made| made.output_location.as_deref()),
+            output_location: segment.and_then(|segment| segment.output_location.as_deref()),
             metrics: made.and_then(|made| made.metrics.as_ref()),
             seed: made.and_then(|made| made.seed),
-            segment: made.and_then(|made| made.segment),
-            report: made.and_then(|made| made.report.as_ref()),
+            segment: segment.and_then(|segment| segment.output),
+            report: self.report(),
             error: failure.map(|failure| failure.error.as_str()),
             cause: failure.and_then(|failure| failure.cause.as_deref()),
             upload: self.upload.as_ref(),
@@ -484,14 +490,21 @@ impl Made {
                 sizes: sizes(metrics.as_ref().map_or(&[], |metrics| &metrics.relevance_metrics), exports, console),
             }
         });
+        let segment = || Segment {
+            batch_segment_job_arn: field(output, "batchSegmentJobArn"),
+            status: field(output, "status"),
+            is_ready: true,
+            input: field(output, "input"),
+            output: field(output, "output"),
+            output_location: field(output, "outputLocation"),
+            output_url: None,
+        };
         Self {
             audience,
+            segment: (engine == Engine::Segment).then(|| segment().shown_in(console)),
             audience_generation_job_arn,
-            batch_segment_job_arn: field(output, "batchSegmentJobArn"),
             metrics,
             seed: field(output, "seed"),
-            segment: field(output, "output"),
-            output_location: field(output, "outputLocation"),
             report: field(output, "report"),
             quota_waits: field(output, "quotaWaits"),
             looks: field(output, "looks"),
@@ -503,11 +516,11 @@ impl Made {
         largest.and_then(|size| size.relevance)
     }
 
-    fn told(&self, engine: Engine, console: Option<&Console>) -> Vec<String> {
-        match (engine, &self.audience) {
-            (Engine::Audience, Some(audience)) => self.audience_told(audience),
-            (Engine::Audience, None) => vec!["Your audience is ready. The run's page shows its exports.".into()],
-            (Engine::Segment, _) => self.segment_told(console),
+    fn told(&self) -> Vec<String> {
+        match (&self.audience, &self.segment) {
+            (Some(audience), _) => self.audience_told(audience),
+            (None, Some(segment)) => self.segment_told(segment),
+            (None, None) => vec!["Your audience is ready. The run's page shows its exports.".into()],
         }
     }
 
@@ -537,36 +550,26 @@ impl Made {
             let lines = words::counted(seed.users, "line", "lines");
             let _ = writeln!(facts, "Seed: {users} in {lines}, each counted once.");
         }
-        if let Some(waits) = self.quota_waits.filter(|waits| *waits > 0) {
-            let _ = writeln!(facts, "It waited {} for a quota.", words::counted(waits.into(), "time", "times"));
-        }
+        facts += &self.waits_told();
         parts.push(facts.trim_end().to_owned());
         parts
     }
 
-    fn segment_told(&self, console: Option<&Console>) -> Vec<String> {
-        let mut parts = Vec::new();
-        match self.segment {
-            Some(SegmentCount { lines, users, error_lines }) => {
-                let users = words::counted(users, "user", "users");
-                let lines = words::counted(lines, "line", "lines");
-                parts.push(format!("Your segment is ready: {users} for {lines} of input."));
-                if error_lines > 0 {
-                    let errors = words::counted(error_lines, "line has", "lines have");
-                    parts.push(format!(
-                        "{errors} an error instead of users. What to do: look at the lines with an \"error\" in the \
-                         output, mend their input, and start a new run with them."
-                    ));
-                }
-            }
-            None => parts.push("Your segment is ready. Its output was not counted.".into()),
+    fn segment_told(&self, segment: &Segment) -> Vec<String> {
+        let mut parts = vec![segment.summary(None)];
+        parts.extend(segment.mishap());
+        if let Some(location) = &segment.output_location {
+            let url = segment.output_url.as_ref().map_or_else(String::new, |url| format!("\n  {url}"));
+            parts.push(format!("Output: {}{url}", one_line(location, usize::MAX)));
         }
-        if let Some(location) = &self.output_location {
-            let place: Option<S3Uri> = location.parse().ok();
-            let url = console.zip(place).map(|(console, place)| format!("\n  {}", console.folder(&place)));
-            parts.push(format!("Output: {}{}", one_line(location, usize::MAX), url.unwrap_or_default()));
-        }
+        parts.push(self.waits_told());
         parts
+    }
+
+    fn waits_told(&self) -> String {
+        let waits = self.quota_waits.filter(|waits| *waits > 0);
+        let told = |waits: u32| format!("It waited {} for a quota.", words::counted(waits.into(), "time", "times"));
+        waits.map_or_else(String::new, told)
     }
 }
 
@@ -637,6 +640,10 @@ impl<'a> ToldExport<'a> {
 /// One field of a run's answer, where it is there and of its form.
 fn field<T: DeserializeOwned>(output: &Value, name: &str) -> Option<T> {
     T::deserialize(output.get(name)?).ok()
+}
+
+fn execution_name(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or_default()
 }
 
 fn given(text: Option<&str>) -> Option<&str> {

@@ -18,11 +18,13 @@
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
 //! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
+//! | [`audience_report`], [`segment_report`] | the same of each kind of run: what was made, and where it lies |
 //! | [`end`] | how the end of a run is told: to people, to other systems, in figures |
 //! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
 //! | [`environment`], [`client`], [`log`] | how every function is set up |
 
+pub mod audience_report;
 pub mod audience_size;
 pub mod client;
 pub mod console;
@@ -42,6 +44,7 @@ pub mod schedule;
 pub mod seed;
 pub mod segment_input;
 pub mod segment_output;
+pub mod segment_report;
 pub mod segment_request;
 pub mod status;
 pub mod timeline;

@@ -1,7 +1,7 @@
 //! The check of a segment's input: JSON Lines of `{"itemId": "…"}` or of `{"itemAttributes": "…"}`, never both in one
 //! file, each perhaps with `filterValues`. Each line becomes a segment.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -16,7 +16,7 @@ const DOCUMENTED_QUERIES: u64 = 10;
 const MEND: OddFormats = OddFormats::Refused { way_out: "write it as plain JSON Lines" };
 
 /// What a line of the input names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputKind {
     /// An item: for a solution of Item-Affinity.
     #[serde(rename = "itemId")]
@@ -36,7 +36,7 @@ impl InputKind {
 }
 
 /// What was found in a segment's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputCount {
     /// Lines, each of which becomes a segment.
     pub lines: u64,

@@ -14,6 +14,9 @@ use crate::violations::{Fields, Violations};
 /// The most users of a segment.
 pub const MOST_RESULTS: u64 = 5_000_000;
 
+/// The users of a segment where a request does not say: the service's own number.
+pub const RESULTS_UNLESS_SAID: u64 = 25;
+
 /// What a request asks for, complete and within the limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +28,7 @@ pub struct SegmentRequest {
     /// Who may be in a segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter_arn: Option<FilterArn>,
-    /// Users for each line of the input; the service takes 25 unless said.
+    /// Users for each line of the input; unless said, [`RESULTS_UNLESS_SAID`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_results: Option<u64>,
     /// The lines, each of which becomes a segment.

@@ -8,7 +8,7 @@ use crate::execution::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum StageKind {
-    /// Its request and seed are checked.
+    /// Its request, and its seed or input, are checked.
     Check,
     /// They are checked, then it waits for the service's quota.
     Queue,
@@ -16,6 +16,16 @@ pub enum StageKind {
     Generation,
     /// The sizes are exported.
     Export,
+    /// The segments are made.
+    Segment,
+}
+
+impl StageKind {
+    /// What a run does before its first job begins.
+    #[must_use]
+    pub fn before_job(quota_waits: u32) -> Self {
+        if quota_waits > 0 { Self::Queue } else { Self::Check }
+    }
 }
 
 /// One stage.

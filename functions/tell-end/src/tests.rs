@@ -123,6 +123,29 @@ fn the_figures_of_a_good_end_are_lines_of_the_embedded_metric_format() {
 }
 
 #[test]
+fn a_segments_waits_and_looks_are_counted_as_an_audiences_are() {
+    let mut event = sample();
+    let detail = &mut event["detail"];
+    detail["stateMachineArn"] = "arn:aws:states:us-east-1:000000000000:stateMachine:segment".into();
+    let output = json!({"name": "spring-items", "output": {"lines": 4, "users": 4000, "errorLines": 0},
+        "report": "s3://my-seeds/reports/spring/index.html", "quotaWaits": 3, "looks": 17});
+    detail["output"] = output.to_string().into();
+    let publish = published_if(|input| {
+        let body = input.message().unwrap();
+        input.subject() == Some("Segment ready: spring-items")
+            && body.contains("\nReport: s3://my-seeds/reports/spring/")
+    });
+    let (answer, lines) = told(event, &publish, &put(0));
+    assert_eq!(kind(answer), Some("Segment Ready"));
+    let figures = lines.iter().find(|line| line["Looks"].is_array()).unwrap();
+    assert_eq!(figures["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack", "Engine"]]));
+    assert_eq!(
+        (&figures["Engine"], &figures["QuotaWaits"], &figures["Looks"]),
+        (&json!("Segment"), &json!([3.0]), &json!([17.0]))
+    );
+}
+
+#[test]
 fn a_failure_is_counted_by_its_error_and_bears_no_figures_of_a_run_before() {
     told(sample(), &published(), &put(0)).0.unwrap();
     let publish = published_if(|input| {

@@ -1,14 +1,14 @@
 //! The page of an audience run: how alike the sizes are, where they lie, of which seed, and what was asked for.
 
+use lookalike::audience_report::{Asked, AskedSeed, Audience, AudienceReport, Export, Size};
 use lookalike::execution::Skipped;
-use lookalike::report::{Asked, AskedSeed, Audience, AudienceReport, Export, Size};
 use lookalike::seed::SeedCount;
 use lookalike::words::{self, Scores};
 use lookalike::{AudienceSize, ExportPolicy};
 use maud::{Markup, html};
 
 use crate::curve::curve;
-use crate::page::{Shows, link, page, place, trouble};
+use crate::page::{Shows, figure, link, page, place, request_is_gone, tags, time_limit, trouble};
 
 /// The page of an audience run.
 pub(crate) fn audience_page(report: &AudienceReport) -> String {
@@ -20,17 +20,15 @@ pub(crate) fn audience_page(report: &AudienceReport) -> String {
         (sizes(report, scores))
         (seed(report))
     };
-    let aws = html! {
-        @if let Some(arn) = &report.audience.audience_generation_job_arn {
-            dt { "Audience generation job" }
-            dd { (place(arn.as_str())) }
-        }
-        @if let Some(at) = &report.checked_request {
-            dt { "Checked request" }
-            dd { (place(at.as_str())) }
-        }
+    let arn = report.audience.audience_generation_job_arn.as_ref();
+    let shows = Shows {
+        kind: "Lookalike audience",
+        result,
+        asked: request(report),
+        job: ("Audience generation job", arn.map(|arn| arn.as_str())),
+        checked_request: report.checked_request.as_ref(),
     };
-    page(&report.run, &Shows { kind: "Lookalike audience", result, asked: request(report), aws })
+    page(&report.run, &shows)
 }
 
 /// Each size that is not there, and why.
@@ -63,9 +61,6 @@ fn figures(report: &AudienceReport, scores: Scores) -> Markup {
         [] => None,
         [only] => Some(scores.write(*only)),
         [first, .., last] => Some(format!("{} to {}", scores.write(*first), scores.write(*last))),
-    };
-    let figure = |name: &str, value: &str, note: &str| {
-        html! { div { dt { (name) } dd { span.value { (value) } span.note { (note) } } } }
     };
     html! {
         @if audience.is_ready {
@@ -336,15 +331,10 @@ fn counted(seed: &SeedCount) -> Markup {
 /// The request, but for SQL and the parameters of a query.
 fn request(report: &AudienceReport) -> Markup {
     html! {
-        section aria-labelledby="request" {
-            h2 id="request" { "What was asked for" }
-            @match &report.request {
-                Some(request) => (asked(request)),
-                None if report.checked_request.is_some() => p {
-                    "The checked request can no longer be read. It is kept for 30 days."
-                },
-                None => p { "More exports of an audience that was there already." },
-            }
+        @match &report.request {
+            Some(request) => (asked(request)),
+            None if report.checked_request.is_some() => (request_is_gone()),
+            None => p { "More exports of an audience that was there already." },
         }
     }
 }
@@ -374,17 +364,13 @@ fn asked(request: &Asked) -> Markup {
             dt { "Seed in the output" }
             dd { @if request.include_seed_in_output { "yes: the people of the seed are part of the audience" } @else { "no" } }
             @if let Some(description) = &request.description { dt { "Description" } dd.text { (description) } }
-            @if !request.tags.is_empty() {
-                dt { "Tags" }
-                dd { ul.tags { @for (key, value) in &request.tags { li { (key) " = " (value) } } } }
-            }
+            (tags(request.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
             dt { "Model" }
             dd { (place(request.configured_audience_model_arn.as_str())) }
             @if let Some(id) = &request.collaboration_id { dt { "Collaboration" } dd { (place(id.as_str())) } }
             dt { "Role that read the seed" }
             dd { (place(request.role_arn.as_str())) }
-            dt { "Time limit" }
-            dd { (words::duration(i64::try_from(request.deadline_seconds).unwrap_or(i64::MAX))) }
+            (time_limit(request.deadline_seconds))
         }
     }
 }

@@ -6,7 +6,7 @@
 //! small.
 
 use lookalike::words::{Scores, short_size};
-use lookalike::{AudienceSize, report::Size};
+use lookalike::{AudienceSize, audience_report::Size};
 use maud::{Markup, PreEscaped, html};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -6,25 +6,28 @@
 use lookalike::execution::Moment;
 use lookalike::report::{Outcome, Run};
 use lookalike::timeline::{Stage, StageKind, Timeline};
+use lookalike::values::S3Uri;
 use lookalike::words;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::palette;
 
 /// What a kind of run has to show.
-pub(crate) struct Shows {
+pub(crate) struct Shows<'r> {
     /// What was made, in the words of the field.
     pub(crate) kind: &'static str,
     /// What there is to know of the result, for those who use it.
     pub(crate) result: Markup,
     /// What was asked for, for those who look after it.
     pub(crate) asked: Markup,
-    /// The run's things in AWS, as terms and their places.
-    pub(crate) aws: Markup,
+    /// What its first job is called, and the job's ARN.
+    pub(crate) job: (&'static str, Option<&'r str>),
+    /// Where the checked request lies.
+    pub(crate) checked_request: Option<&'r S3Uri>,
 }
 
 /// A page: the run's end on top, then the result, then what an engineer looks for.
-pub(crate) fn page(run: &Run, shows: &Shows) -> String {
+pub(crate) fn page(run: &Run, shows: &Shows<'_>) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -48,7 +51,10 @@ pub(crate) fn page(run: &Run, shows: &Shows) -> String {
                     }
                     (shows.result)
                     (timeline(run))
-                    (shows.asked)
+                    section aria-labelledby="request" {
+                        h2 id="request" { "What was asked for" }
+                        (shows.asked)
+                    }
                     section aria-labelledby="aws" {
                         h2 id="aws" { "The run in AWS" }
                         dl.facts {
@@ -57,7 +63,14 @@ pub(crate) fn page(run: &Run, shows: &Shows) -> String {
                                 (place(&run.execution_arn))
                                 @if let Some(url) = &run.execution_url { " " (link(url, "Open in Step Functions")) }
                             }
-                            (shows.aws)
+                            @if let (what, Some(arn)) = shows.job {
+                                dt { (what) }
+                                dd { (place(arn)) }
+                            }
+                            @if let Some(at) = shows.checked_request {
+                                dt { "Checked request" }
+                                dd { (place(at.as_str())) }
+                            }
                             @if let Some(deadline) = run.deadline {
                                 dt { "Deadline" }
                                 dd { (deadline_words(deadline)) }
@@ -140,6 +153,35 @@ fn pretty(json: &serde_json::Value) -> String {
     serde_json::to_string_pretty(json).unwrap_or_default()
 }
 
+/// One of a run's few large numbers.
+pub(crate) fn figure(name: &str, value: &str, note: &str) -> Markup {
+    html! { div { dt { (name) } dd { span.value { (value) } span.note { (note) } } } }
+}
+
+/// Instead of what was asked for, where nobody knows it any more.
+pub(crate) fn request_is_gone() -> Markup {
+    html! { p { "The checked request can no longer be read. It is kept for 30 days." } }
+}
+
+/// The tags of a job, if it has any, as a term and its places.
+pub(crate) fn tags<'t>(tags: impl Iterator<Item = (&'t str, &'t str)>) -> Markup {
+    let mut tags = tags.peekable();
+    html! {
+        @if tags.peek().is_some() {
+            dt { "Tags" }
+            dd { ul.tags { @for (key, value) in tags { li { (key) " = " (value) } } } }
+        }
+    }
+}
+
+/// How long a run might take, as a term and its value.
+pub(crate) fn time_limit(seconds: u64) -> Markup {
+    html! {
+        dt { "Time limit" }
+        dd { (words::duration(i64::try_from(seconds).unwrap_or(i64::MAX))) }
+    }
+}
+
 /// How the run's time was spent: a bar for the eye, a table that says the same.
 fn timeline(run: &Run) -> Markup {
     let Timeline { start, end, seconds, stages } = &run.timeline;
@@ -192,13 +234,14 @@ fn stage_words(kind: StageKind) -> &'static str {
         StageKind::Queue => "Check and queue",
         StageKind::Generation => "Generation",
         StageKind::Export => "Export",
+        StageKind::Segment => "Segment job",
     }
 }
 
 fn stage_class(kind: StageKind) -> &'static str {
     match kind {
         StageKind::Check | StageKind::Queue => "before",
-        StageKind::Generation => "generation",
+        StageKind::Generation | StageKind::Segment => "generation",
         StageKind::Export => "export",
     }
 }

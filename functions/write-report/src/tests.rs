@@ -3,6 +3,7 @@
 
 mod browser;
 mod pages;
+mod segment_pages;
 
 use super::*;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -41,10 +42,33 @@ fn sql_request() -> Value {
     request
 }
 
+/// A segment run that ended well.
+fn segment_event() -> Value {
+    serde_json::from_str(include_str!("../../../tests/events/write-segment-report.json")).unwrap()
+}
+
+/// What it was asked for.
+fn segment_request() -> Value {
+    json!({
+        "jobName": "spring-items-00f1e2d3c4b5a697", "numResults": 1000, "deadlineSeconds": 172_800,
+        "solutionVersionArn": "arn:aws:personalize:us-east-1:000000000000:solution/sample-item-affinity/1a2b3c4d",
+        "filterArn": "arn:aws:personalize:us-east-1:000000000000:filter/adults",
+        "jobInput": {"s3DataSource": {"path": "s3://my-seeds/segments/input/items.jsonl"}},
+        "jobOutput": {"s3DataDestination": {"path": "s3://my-seeds/segment-output/spring/",
+            "kmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/5b0c2f1e-3d52-4c7b-9a35-8e0d1f6a7b42"}},
+        "roleArn": "arn:aws:iam::000000000000:role/lookalike-segment",
+        "tags": [{"tagKey": "team", "tagValue": "growth"}],
+    })
+}
+
 fn reading(request: Value) -> Rule {
-    let key = "checked/spring-runners-00f1e2d3c4b5a697.json";
+    reading_of("spring-runners-00f1e2d3c4b5a697", request)
+}
+
+fn reading_of(run: &str, request: Value) -> Rule {
+    let key = format!("checked/{run}.json");
     mock!(Client::get_object)
-        .match_requests(move |get| get.bucket() == Some("my-seeds") && get.key() == Some(key))
+        .match_requests(move |get| get.bucket() == Some("my-seeds") && get.key() == Some(key.as_str()))
         .then_output(move || {
             GetObjectOutput::builder().body(ByteStream::from(request.to_string().into_bytes())).build()
         })
@@ -57,10 +81,14 @@ fn refusing(status: u16) -> Rule {
 
 /// Takes the file of that ending and type, and holds it to a rule.
 fn taking(ending: &'static str, content_type: &'static str, holds: fn(&str) -> bool) -> Rule {
+    taking_of("spring-runners-00f1e2d3c4b5a697", ending, content_type, holds)
+}
+
+fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str, holds: fn(&str) -> bool) -> Rule {
     mock!(Client::put_object)
         .match_requests(move |put| {
             put.bucket() == Some("reports-bucket")
-                && put.key() == Some(&format!("reports/spring-runners-00f1e2d3c4b5a697/{ending}"))
+                && put.key() == Some(&format!("reports/{run}/{ending}"))
                 && put.content_type() == Some(content_type)
                 && put.body().bytes().is_some_and(|body| holds(std::str::from_utf8(body).unwrap()))
         })
@@ -82,6 +110,31 @@ async fn a_run_gets_its_page_and_the_pages_twin() {
     let answer = serde_json::to_value(answer).unwrap();
     assert_eq!(answer, json!({"report": "s3://reports-bucket/reports/spring-runners-00f1e2d3c4b5a697/index.html"}));
     assert_eq!((twin.num_calls(), page.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_segment_run_gets_its_page_and_the_pages_twin() {
+    const RUN: &str = "spring-items-00f1e2d3c4b5a697";
+    let twin = taking_of(RUN, "report.json", "application/json", |twin| {
+        let twin: Value = serde_json::from_str(twin).unwrap();
+        twin["segment"]["output"]["users"] == 4000 && twin["request"]["numResults"] == 1000
+    });
+    let page = taking_of(RUN, "index.html", "text/html; charset=utf-8", |page| page.contains("User segment"));
+    let answer = run(segment_event(), &[&reading_of(RUN, segment_request()), &twin, &page]).await.unwrap();
+    assert_eq!(answer.report.as_str(), format!("s3://reports-bucket/reports/{RUN}/index.html"));
+    assert_eq!((twin.num_calls(), page.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_segments_request_that_is_gone_does_not_cost_the_report() {
+    const RUN: &str = "spring-items-00f1e2d3c4b5a697";
+    // An audience's request is none of a segment's.
+    for request in [refusing(404), reading_of(RUN, request())] {
+        let twin = taking_of(RUN, "report.json", "application/json", |twin| twin.contains("\"request\": null"));
+        let page =
+            taking_of(RUN, "index.html", "text/html; charset=utf-8", |page| page.contains("can no longer be read"));
+        run(segment_event(), &[&request, &twin, &page]).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -129,5 +182,14 @@ async fn what_may_pass_is_tried_again_and_what_may_not_is_told_with_its_place() 
 
 #[tokio::test]
 async fn an_event_of_another_form_is_refused() {
-    assert_eq!(run(json!({}), &[]).await.unwrap_err().name, ErrorName::InvalidRequest);
+    let execution = event()["execution"].clone();
+    for (event, field) in [
+        (json!({}), "execution"),
+        (json!({"engine": "segment", "execution": execution}), "name"),
+        (json!({"engine": "SECRET"}), "engine"),
+    ] {
+        let error = run(event, &[]).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains(field) && !error.message.contains("SECRET"), "{error}");
+    }
 }

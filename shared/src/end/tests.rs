@@ -5,6 +5,10 @@ use serde_json::json;
 const EXECUTION: &str = "arn:aws:states:us-east-1:123456789012:execution:audience:spring-00ff";
 const JOB: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
 const SEGMENT_JOB: &str = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/spring";
+const PAGE: &str = "s3://seeds/reports/spring-00ff/index.html";
+/// Where the console shows that page.
+const PAGE_LINK: &str = "Report: s3://seeds/reports/spring-00ff/index.html\n  \
+    https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/spring-00ff/index.html\n";
 
 fn machine(engine: &str) -> String {
     format!("arn:aws:states:us-east-1:123456789012:stateMachine:{engine}")
@@ -50,7 +54,7 @@ fn audience() -> Value {
         "name": "spring", "audienceGenerationJobArn": JOB, "skipped": [],
         "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 1, "badLines": 0},
         "metrics": {"relevanceMetrics": [score(1, 0.86), score(5, 0.71), score(20, 0.3)], "recallMetric": 0.62},
-        "exports": [export(5), export(1)], "report": "s3://seeds/reports/spring-00ff/index.html",
+        "exports": [export(5), export(1)], "report": PAGE,
         "quotaWaits": 2, "looks": 31,
     })
 }
@@ -65,7 +69,7 @@ fn ready_segment(error_lines: u64) -> End {
         "name": "spring", "batchSegmentJobArn": SEGMENT_JOB, "status": "ACTIVE",
         "input": {"lines": 3, "kind": "itemId"}, "warnings": [], "skipped": [],
         "output": {"lines": 3, "users": 1500, "errorLines": error_lines, "firstError": "user-77 is unknown"},
-        "outputLocation": "s3://out/segments/",
+        "outputLocation": "s3://out/segments/", "report": PAGE, "quotaWaits": 1, "looks": 12,
     });
     end("segment", "SUCCEEDED", json!({"output": output.to_string()}))
 }
@@ -107,14 +111,68 @@ fn a_ready_audience_is_told_with_its_sizes_seed_and_links() {
 fn a_ready_segment_is_told_with_its_users_and_what_to_do_about_lines_in_error() {
     let end = ready_segment(0);
     assert_eq!((end.subject().as_str(), end.detail_type()), ("Segment ready: spring", "Segment Ready"));
-    let body = end.body();
-    assert!(
-        body.starts_with("Your segment is ready: 1,500 users for 3 lines of input.\n\nOutput: s3://out/segments/\n")
+    assert_eq!(
+        end.body(),
+        "Your segment is ready: 1,500 users for 3 lines of input.\n\
+         \n\
+         Output: s3://out/segments/\n\
+         \x20 https://us-east-1.console.aws.amazon.com/s3/buckets/out?region=us-east-1&prefix=segments/\n\
+         \n\
+         It waited 1 time for a quota.\n\
+         \n\
+         It ended on 22 Nov 2026, 19:25 UTC, after 3 h 25 min.\n\
+         \n\
+         Report: s3://seeds/reports/spring-00ff/index.html\n\
+         \x20 https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/spring-00ff/index.html\n\
+         Run: arn:aws:states:us-east-1:123456789012:execution:segment:spring-00ff\n\
+         \x20 https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution:segment:spring-00ff\n"
     );
-    assert!(body.contains("/s3/buckets/out?region=us-east-1&prefix=segments/") && !body.contains("error"), "{body}");
     let body = ready_segment(1).body();
-    assert!(body.contains("1 line has an error instead of users. What to do:"), "{body}");
+    assert!(body.starts_with("Your segment is ready in part: 1,500 users for 2 of 3 lines of input.\n\n"), "{body}");
+    assert!(body.contains("1 line has an error instead of users. What to do: look at the lines"), "{body}");
     assert!(!body.contains("user-77"), "{body}");
+}
+
+#[test]
+fn a_failure_after_its_report_was_written_shows_the_report_once() {
+    for (engine, error, job) in
+        [("audience", "GenerationFailed", "audience generation job"), ("segment", "SegmentFailed", "batch segment job")]
+    {
+        let cause = format!("The {job} spring failed: no reason. Report: {PAGE}.");
+        let end = end(engine, "FAILED", json!({"error": error, "cause": cause}));
+        let body = end.body();
+        assert!(body.contains(&format!("What happened: The {job} spring failed: no reason.\n\n")), "{body}");
+        assert!(body.contains(PAGE_LINK) && body.matches(PAGE).count() == 1, "{body}");
+        let detail = detail(&end);
+        assert_eq!(
+            (&detail["report"], &detail["cause"]),
+            (&json!(PAGE), &json!(format!("The {job} spring failed: no reason.")))
+        );
+        holds_to_schema(&end);
+    }
+}
+
+#[test]
+fn a_report_is_shown_whole_however_long_the_cause_and_whatever_is_withheld_of_it() {
+    let request = json!({"seedAudience": {"sqlParameters": {"queryString": "reports", "parameters": {"p": "spring"}}}});
+    let cause = format!("{} of reports in spring. Report: {PAGE}.", "é".repeat(32_000));
+    let end = end("audience", "FAILED", json!({"error": "E", "cause": cause, "input": request.to_string()}));
+    assert!(end.body().contains(PAGE_LINK), "{}", end.body());
+    let cause = detail(&end)["cause"].as_str().unwrap().to_owned();
+    assert!(cause.ends_with("(cut; the run has the whole)"), "{cause}");
+}
+
+#[test]
+fn what_only_looks_like_a_report_stays_in_the_cause() {
+    let other = PAGE.replace("spring-00ff", "another");
+    let inside = json!({"errorMessage": format!("no. Report: {PAGE}. Mend it.")}).to_string();
+    for cause in [format!("no. Report: {other}."), format!("no. Report: {PAGE}"), inside] {
+        let end = failed("GenerationFailed", &cause);
+        assert!(end.body().contains("What happened: no. Report: s3://") && !end.body().contains("\nReport:"));
+        assert_eq!(detail(&end)["report"], Value::Null);
+    }
+    let stopped = end("audience", "ABORTED", json!({"cause": format!("no. Report: {PAGE}.")}));
+    assert_eq!(detail(&stopped)["report"], Value::Null);
 }
 
 #[test]
@@ -276,6 +334,8 @@ fn the_figures_are_those_of_the_run_and_its_largest_export() {
         ]
     );
     assert_eq!(ready_audience().error(), None);
+    let figures: Vec<_> = ready_segment(0).figures().map(|(figure, value)| (figure.as_str(), value)).collect();
+    assert_eq!(figures, [("RunSeconds", 12_303.0), ("QuotaWaits", 1.0), ("Looks", 12.0)]);
 }
 
 #[test]
@@ -301,6 +361,7 @@ fn each_event_is_as_the_schema_has_it() {
     assert_eq!(detail(&ready)["upload"], json!({"bucket": "seeds", "key": "seeds/a b.jsonl"}));
     let segment = ready_segment(1);
     holds_to_schema(&segment);
+    assert_eq!(detail(&segment)["report"], PAGE);
     assert_eq!(detail(&segment)["segment"], json!({"lines": 3, "users": 1500, "errorLines": 1}));
     for status in ["FAILED", "TIMED_OUT", "ABORTED"] {
         for engine in ["audience", "segment"] {

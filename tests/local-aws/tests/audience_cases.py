@@ -21,6 +21,7 @@ CHECKED = {
     "skipped": [],
 }
 REPORT = "s3://b/reports/run/index.html"
+SAID = f" Report: {REPORT}."  # the end of a cause where a report was written
 STARTED = {"audienceGenerationJobArn": ARN, "name": "spring"}
 NOTHING = {
     "statusCode": None, "message": None, "createTime": None, "updateTime": None, "checkAfterSeconds": None,
@@ -201,6 +202,15 @@ def a_run_does_not_fail_for_want_of_a_report(definition):
     assert execution.error is None and execution.output["report"] is None, execution
 
 
+def a_bad_end_without_a_report_has_its_cause_alone(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED],
+        "CheckGeneration": [ended("FAILED", "GenerationFailed", "because")], "WriteReport": [failing("AccessDenied")],
+    })
+    fails(execution, "GenerationFailed")
+    assert execution.cause == "because" and len(called(payloads, "WriteReport")) == 1, execution
+
+
 def an_audience_that_ends_badly_is_reported_with_what_is_known(definition):
     for error in ["NoSizeQualifies", "GenerationFailed"]:
         bad = {**ended("FAILED", error, "because"), "metrics": METRICS}
@@ -208,7 +218,7 @@ def an_audience_that_ends_badly_is_reported_with_what_is_known(definition):
             "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [bad],
         })
         fails(execution, error)
-        assert execution.cause == "because", execution.cause
+        assert execution.cause == "because" + SAID, execution.cause
         report = called(payloads, "WriteReport")[0]
         assert (report["error"], report["cause"], report["exports"]) == (error, "because", [])
         assert report["generation"]["metrics"] == METRICS
@@ -259,7 +269,7 @@ def a_generation_that_ended_badly_ends_the_run_so(definition):
             "CheckGeneration": [running(15), ended(phase, error, "the reason (CODE)")],
         })
         fails(execution, error)
-        assert execution.cause == "the reason (CODE)"
+        assert execution.cause == "the reason (CODE)" + SAID, execution.cause
         assert called(payloads, "StartExport") == []
 
 
@@ -277,6 +287,7 @@ def an_export_that_fails_does_not_stop_the_others(definition):
         "CheckExport": {"spring-5pct": [bad], "spring-10000": [running(5), exported()]},
     })
     fails(execution, "ExportFailed", "1 of 2 exports are not there: 5pct (ExportFailed: disk full). There: 10000.", ARN)
+    assert execution.cause.endswith(" and these sizes." + SAID), execution.cause
     assert len(called(payloads, "CheckExport")) == 3
 
 

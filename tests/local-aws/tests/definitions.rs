@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lookalike::ErrorName;
+use lookalike::report::REPORT_LIES_AT;
 use lookalike::schedule::QUOTA_WAIT_SECONDS;
 use serde_json::{Map, Value};
 
@@ -132,6 +133,18 @@ fn a_wait_for_a_quota_is_drawn_from_the_rule_and_never_goes_beyond_the_deadline(
         }
     }
     assert!(waits >= 2);
+}
+
+#[test]
+fn a_bad_end_after_its_report_says_where_it_lies_as_tell_end_reads_it() {
+    let rule = format!("{{% $cause & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
+    let machines = machines();
+    let ends: Vec<_> =
+        machines.iter().filter_map(|(name, states)| Some((name, states.get("RunEndedBadly")?))).collect();
+    assert_eq!(ends.len(), 2);
+    for (name, end) in ends {
+        assert_eq!(end["Cause"], rule, "{name}");
+    }
 }
 
 #[test]

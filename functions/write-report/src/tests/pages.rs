@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use lookalike::report::AudienceReport;
+use lookalike::audience_report::AudienceReport;
 use lookalike::request::{AudienceRequest, Defaults};
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
+use super::segment_pages::segment_pages;
 use super::{event, request, sql_request};
 use crate::audience::audience_page;
 
@@ -125,7 +126,8 @@ pub(super) fn all_pages() -> Vec<(&'static str, String)> {
     existed["quotaWaits"] = json!(0);
     let mut one = with_scores([(percent(5), 0.713)]);
     one["exports"] = json!([exported(&percent(5), "s3://audiences/one/")]);
-    vec![
+    let mut pages = segment_pages();
+    pages.extend([
         ("ready", page_of(event(), Some(request()))),
         ("private", page_of(event(), Some(private))),
         ("failed", page_of(failed_event(), Some(request()))),
@@ -138,21 +140,22 @@ pub(super) fn all_pages() -> Vec<(&'static str, String)> {
         ("equal", page_of(with_scores((1..=5).map(|size| (percent(size), 0.5))), Some(request()))),
         ("huge", page_of(with_scores([(percent(1), 1e9), (percent(2), -4e8)]), None)),
         ("hostile", page_of(hostile_event(), Some(hostile_request()))),
-    ]
+    ]);
+    pages
 }
 
-fn parse(page: &str) -> Html {
+pub(super) fn parse(page: &str) -> Html {
     let page = Html::parse_document(page);
     assert_eq!(page.errors, Vec::<std::borrow::Cow<'static, str>>::new());
     page
 }
 
-fn all<'p>(page: &'p Html, selector: &str) -> Vec<scraper::ElementRef<'p>> {
+pub(super) fn all<'p>(page: &'p Html, selector: &str) -> Vec<scraper::ElementRef<'p>> {
     page.select(&Selector::parse(selector).unwrap()).collect()
 }
 
 /// The text of all that a selector finds, its blanks made single.
-fn text(page: &Html, selector: &str) -> String {
+pub(super) fn text(page: &Html, selector: &str) -> String {
     let text: Vec<_> = all(page, selector).into_iter().flat_map(|element| element.text()).collect();
     text.concat().split_whitespace().collect::<Vec<_>>().join(" ")
 }

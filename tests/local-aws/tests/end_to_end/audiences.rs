@@ -286,6 +286,8 @@ async fn exports_that_fail_do_not_stop_the_others_and_the_end_says_which_are_the
     let run = run_of_upload(aws, "seeds/partly.jsonl").await;
     assert_eq!(run.error.as_deref(), Some("ExportFailed"));
     let cause = run.cause.unwrap();
+    let bucket = aws.output("SeedBucketName").unwrap();
+    assert!(cause.ends_with(&format!(" Report: s3://{bucket}/reports/{}/index.html.", run.name)), "{cause}");
     for part in
         ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "There: 1pct, 10pct."]
     {

@@ -55,6 +55,17 @@ async fn each_end_is_told_in_words_and_as_an_event() {
     assert_eq!(subject, "Segment failed: told-segment (InvalidRequest)");
     assert!(!words.contains("SECRET") && !event.to_string().contains("SECRET"), "{words}");
 
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let metadata = [("name", "told-failed"), ("export", "relevance>=1000")];
+    aws.upload("seeds/told-failed.jsonl", data("seed-cooks.jsonl"), &metadata).await.unwrap();
+    let run = run_of_upload(aws, "seeds/told-failed.jsonl").await;
+    let (subject, words, event) = heard(aws, queue, &run.arn).await;
+    println!("{subject}\n\n{words}\n");
+    let page = format!("s3://{bucket}/reports/{}/index.html", run.name);
+    assert!(subject.ends_with("(NoSizeQualifies)") && words.matches(&page).count() == 1, "{words}");
+    assert!(words.contains(&format!("\nReport: {page}\n")), "{words}");
+    assert_eq!(event["detail"]["report"], page);
+
     let machine = aws.output("AudienceStateMachineArn").unwrap();
     let input = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://nowhere/else"}}}).to_string();
     let started = aws.sfn().start_execution().state_machine_arn(machine).name("told-stopped").input(input);

@@ -30,6 +30,15 @@ async fn output(aws: &LocalAws, answer: &Value) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The page and the twin of a run's report, which lie where every report lies.
+async fn report(aws: &LocalAws, run: &str) -> (String, String, Value) {
+    let bucket = aws.output("SeedBucketName").unwrap();
+    let place = format!("s3://{bucket}/reports/{run}/index.html");
+    let page = String::from_utf8(aws.read(&place).await.unwrap()).unwrap();
+    let twin = aws.read(&place.replace("index.html", "report.json")).await.unwrap();
+    (place, page, serde_json::from_slice(&twin).unwrap())
+}
+
 fn users(line: &Value) -> Vec<String> {
     line["output"]["usersList"].as_array().unwrap().iter().map(|user| user.as_str().unwrap().to_owned()).collect()
 }
@@ -55,6 +64,20 @@ async fn an_uploaded_request_ends_in_segments_of_users_who_like_the_items() {
     let precision = precision(&users(&lines[0]), &members("runners"));
     assert!(precision > 0.9, "{precision}");
     assert!(lines[3]["error"].is_string(), "{}", lines[3]);
+
+    assert!(answer["looks"].as_u64().unwrap() > 0 && answer["quotaWaits"].is_u64(), "{answer}");
+    let (place, page, twin) = report(aws, &run.name).await;
+    assert_eq!(answer["report"], place);
+    let words = "Your segment is ready in part: 150 users for 3 of 4 lines of input.";
+    assert!(page.contains(words) && page.contains(answer["batchSegmentJobArn"].as_str().unwrap()), "{page}");
+    assert_eq!((&twin["run"]["outcome"], &twin["run"]["summary"]), (&json!("PARTIAL"), &json!(words)));
+    assert_eq!(twin["segment"]["output"], json!({"lines": 4, "users": 150, "errorLines": 1}));
+    for field in ["batchSegmentJobArn", "outputLocation", "input"] {
+        assert_eq!(twin["segment"][field], answer[field], "{field}");
+    }
+    assert_eq!(twin["request"]["solutionVersionArn"], ITEMS);
+    let left = format!("{page}{twin}");
+    assert!(lines.iter().take(3).flat_map(users).all(|user| !left.contains(&format!("\"{user}\""))), "a user id left");
 }
 
 #[tokio::test]
@@ -67,6 +90,9 @@ async fn attributes_started_by_hand_end_in_a_segment_for_each_line() {
     assert_eq!(answer["input"], json!({"lines": 4, "kind": "itemAttributes"}));
     let counted = json!({"lines": 4, "users": 200, "errorLines": 0, "firstError": null});
     assert_eq!(answer["output"], counted);
+    let (place, page, twin) = report(aws, &run.name).await;
+    assert_eq!((&answer["report"], &twin["run"]["outcome"]), (&json!(place), &json!("READY")));
+    assert!(page.contains("Your segment is ready: 200 users for 4 lines of input."), "{page}");
     let precision = precision(&users(&output(aws, answer).await[0]), &members("runners"));
     assert!(precision > 0.9, "{precision}");
 }
@@ -79,6 +105,10 @@ async fn a_job_that_is_active_with_an_error_in_each_line_is_no_success() {
     assert_eq!(run.error.as_deref(), Some("SegmentFailed"));
     let cause = run.cause.unwrap();
     assert!(cause.contains("each of its 4 lines is an error"), "{cause}");
+    let (place, page, twin) = report(aws, &run.name).await;
+    assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
+    assert!(page.contains("each of its 4 lines is an error") && page.contains("What the job wrote"), "{page}");
+    assert_eq!((&twin["run"]["outcome"], &twin["segment"]["output"]["errorLines"]), (&json!("FAILED"), &json!(4)));
 }
 
 #[tokio::test]
@@ -94,6 +124,10 @@ async fn a_segment_request_or_an_input_that_is_wrong_starts_nothing() {
     assert_eq!(typo.error.as_deref(), Some("InvalidRequest"));
     assert!(typo.cause.unwrap().contains("did you mean numResults?"));
     assert_eq!(accepted(aws, "CreateBatchSegmentJob", "bad-input").await, 0);
+    let bucket = aws.output("SeedBucketName").unwrap();
+    for run in ["mixed-input", "typo"] {
+        assert_eq!(aws.list(&format!("s3://{bucket}/reports/{run}/")).await.unwrap(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
@@ -102,7 +136,14 @@ async fn a_segment_job_that_fails_tells_the_services_reason() {
     let request = request(aws, "failing-segment", ITEMS, &data("segment-items.jsonl")).await;
     let run = run_of_input(aws, WORKFLOW, "failing-segment", &request).await;
     assert_eq!((&run.status, run.error.as_deref()), (&ExecutionStatus::Failed, Some("SegmentFailed")));
-    assert!(run.cause.as_deref().unwrap().contains("The role may not read the input."), "{:?}", run.cause);
+    let cause = run.cause.unwrap();
+    assert!(cause.contains("The role may not read the input."), "{cause}");
+    let (place, page, twin) = report(aws, &run.name).await;
+    assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
+    assert!(page.contains("The role may not read the input.") && !page.contains("What the job wrote"), "{page}");
+    assert_eq!((&twin["run"]["error"], &twin["segment"]["outputLocation"]), (&json!("SegmentFailed"), &Value::Null));
+    let said = twin["run"]["cause"].as_str().unwrap();
+    assert!(cause.starts_with(said) && !said.contains("Report:"), "{said}");
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ struct Answer {
     warnings: Vec<String>,
     output: Option<Output>,
     output_location: String,
+    report: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,7 +88,7 @@ impl Segments {
 
 impl fmt::Display for Segments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answer { name, warnings, output, output_location } = &self.answer;
+        let Answer { name, warnings, output, output_location, report } = &self.answer;
         writeln!(f, "Segments {name}")?;
         if let Some(Output { lines, users, error_lines }) = output {
             writeln!(f, "  Lines     {lines}, of them {error_lines} with an error")?;
@@ -95,6 +96,9 @@ impl fmt::Display for Segments {
         }
         for warning in warnings {
             writeln!(f, "  Warning   {warning}")?;
+        }
+        if let Some(report) = report {
+            writeln!(f, "  Report    {report}")?;
         }
         writeln!(f, "  Output    {output_location}\n")?;
         writeln!(f, "  {:>8}   Input", "Users")?;
