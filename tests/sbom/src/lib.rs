@@ -1,4 +1,4 @@
-//! What is deployed, as a CycloneDX bill of materials: the functions and the crates that are linked into them.
+//! What is deployed, as a `CycloneDX` bill of materials: the functions and the crates that are linked into them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
