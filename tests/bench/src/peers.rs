@@ -31,8 +31,8 @@ pub(crate) fn python(folder: &Path) -> Result<PathBuf, Failure> {
         venv.args(["-m", "venv", "--clear"]).arg(&environment);
         run(venv)?;
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"]);
-        pip.arg(peers().join("requirements.txt"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]);
+        pip.args(["--no-deps", "--only-binary", ":all:", "--requirement"]).arg(peers().join("requirements.txt"));
         run(pip)?;
         // Written last: an environment without it is an installation that did not come to its end.
         std::fs::write(complete, "")?;

@@ -32,6 +32,10 @@ pub enum Tool {
     CargoLambda,
     /// `sfnx` and `cfn-lint`, which check state machines and templates.
     Checks,
+    /// `cargo-deny`, which checks the crates.
+    CargoDeny,
+    /// The validator of `CycloneDX`.
+    CycloneDx,
 }
 
 impl Tool {
@@ -44,6 +48,8 @@ impl Tool {
             Self::Sam => "aws-sam-cli",
             Self::CargoLambda => "cargo-lambda",
             Self::Checks => "checks",
+            Self::CargoDeny => "cargo-deny",
+            Self::CycloneDx => "cyclonedx",
         }
     }
 
@@ -53,6 +59,8 @@ impl Tool {
             Self::Sam => include_str!("../tools/aws-sam-cli.txt"),
             Self::CargoLambda => include_str!("../tools/cargo-lambda.txt"),
             Self::Checks => include_str!("../tools/checks.txt"),
+            Self::CargoDeny => include_str!("../tools/cargo-deny.txt"),
+            Self::CycloneDx => include_str!("../tools/cyclonedx.txt"),
         }
     }
 
@@ -94,7 +102,9 @@ impl Tool {
         let requirements = folder.join("requirements.txt");
         fs::write(&requirements, self.requirements()).map_err(|e| Error::file("write", &requirements, &e))?;
         let mut pip = guarded(environment.program("python"));
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--requirement"])
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes"])
+            // The list is whole, so there is nothing to resolve; and a wheel runs nothing when it is installed.
+            .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
             .arg(&requirements);
         shield(&mut pip);
         Process::spawn(&format!("pip install ({})", self.name()), pip, &log)?.finish(INSTALL_BOUND, &mut tell).await?;
@@ -117,12 +127,13 @@ impl Environment {
     }
 
     /// The folder of its programs.
-    pub(crate) fn programs(&self) -> PathBuf {
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
         self.folder.join("bin")
     }
 
     /// The folder of `zig`, which its package does not put among the programs.
-    pub(crate) fn zig(&self) -> Result<PathBuf> {
+    pub fn zig(&self) -> Result<PathBuf> {
         let lib = self.folder.join("lib");
         fs::read_dir(&lib)
             .map_err(|e| Error::file("read", &lib, &e))?
