@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 mod audiences;
 mod ends;
+mod retention;
 mod secrets;
 mod segments;
 
@@ -44,6 +45,7 @@ async fn aws() -> &'static LocalAws {
         });
         let options = Options { emulator, wait_scale: 0.05, ..Options::default() };
         let options = options.parameter("PollMinSeconds", "20").parameter("PollMaxSeconds", "40");
+        let options = options.parameter("RetainAudienceDays", "30");
         LocalAws::start(&options, &Lines).await.unwrap()
     };
     AWS.get_or_init(start).await
