@@ -82,10 +82,13 @@ fn digest(text: &str, bytes: usize) -> String {
 /// The most tags a person can give a job: the services' 50 less the two that lead from the console back to the run.
 pub const MOST_TAGS: usize = 48;
 
+/// The key of the tag that says which stack started a job.
+pub const STACK_TAG: &str = "lookalike:stack";
+
 /// The two tags that lead from a job in the console back to its run.
 #[must_use]
 pub fn own_tags(stack: &str, execution: &Execution) -> [(String, String); 2] {
-    [("lookalike:stack".into(), stack.into()), ("lookalike:run".into(), execution.id.clone())]
+    [(STACK_TAG.into(), stack.into()), ("lookalike:run".into(), execution.id.clone())]
 }
 
 /// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.

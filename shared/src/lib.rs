@@ -17,6 +17,7 @@
 //! | [`once`] | how a job is started once |
 //! | [`status`] | how far a job is, and what to do about it |
 //! | [`schedule`] | when to look again |
+//! | [`retention`] | how long an audience is kept |
 //! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
 //! | [`audience_report`], [`segment_report`] | the same of each kind of run: what was made, and where it lies |
 //! | [`end`] | how the end of a run is told: to people, to other systems, in figures |
@@ -40,6 +41,7 @@ pub mod model;
 pub mod once;
 pub mod report;
 pub mod request;
+pub mod retention;
 pub mod schedule;
 pub mod seed;
 pub mod segment_input;

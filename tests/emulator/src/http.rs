@@ -4,7 +4,7 @@
 //! call of Clean Rooms ML has it in its method and path.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::Router;
@@ -12,8 +12,9 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, Request, Response, StatusCode};
-use axum::routing::get;
-use serde_json::Value;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::calls::Call;
 use crate::faults::{FaultPlan, Kind};
@@ -56,6 +57,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/_emulator/calls", get(calls))
         .route("/_emulator/jobs", get(jobs))
+        .route("/_emulator/age", post(age))
         .route("/_emulator/faults", get(faults).put(replace_faults).delete(clear_faults))
         .fallback(answer)
         .with_state(service)
@@ -67,6 +69,20 @@ async fn calls(State(service): State<Arc<Service>>) -> Json<Vec<Call>> {
 
 async fn jobs(State(service): State<Arc<Service>>) -> Json<Value> {
     Json(service.started_jobs())
+}
+
+/// Makes generation jobs and exports older: `{"namePrefix": "spring-", "seconds": 86400}`. What is done with old jobs can
+/// so be seen today.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Age {
+    name_prefix: String,
+    seconds: u64,
+}
+
+async fn age(State(service): State<Arc<Service>>, body: Bytes) -> Result<Json<Value>, (StatusCode, String)> {
+    let age: Age = serde_json::from_slice(&body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    Ok(Json(json!({ "aged": service.age(&age.name_prefix, Duration::from_secs(age.seconds)) })))
 }
 
 async fn faults(State(service): State<Arc<Service>>) -> Json<Standing> {

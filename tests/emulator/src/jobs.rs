@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lookalike::values::{AudienceGenerationJobArn, S3Uri};
 use serde::Serialize;
@@ -105,6 +105,13 @@ impl Progress {
     pub(crate) fn set(&mut self, status: Status) {
         self.status = status;
         self.updated = SystemTime::now();
+    }
+
+    /// As if all of it had been so much earlier.
+    fn age(&mut self, by: Duration) {
+        for time in [&mut self.created, &mut self.updated] {
+            *time = time.checked_sub(by).unwrap_or(SystemTime::UNIX_EPOCH);
+        }
     }
 
     pub(crate) fn fail(&mut self, details: StatusDetails) {
@@ -318,6 +325,14 @@ impl Jobs {
         let generation = generations.get_mut(&number).map(|job| &mut job.progress);
         let of_audiences = generation.or_else(|| exports.get_mut(&number).map(|job| &mut job.progress));
         of_audiences.or_else(|| segments.get_mut(&number).map(|job| &mut job.progress))
+    }
+
+    /// From now on the generation jobs and exports whose names begin so are so much older. How many they are.
+    pub(crate) fn age(&mut self, name_prefix: &str, by: Duration) -> usize {
+        let jobs = self.generations.values_mut().map(|job| (job.request.name.to_string(), &mut job.progress));
+        let exports = self.exports.values_mut().map(|job| (job.request.name.to_string(), &mut job.progress));
+        let named = jobs.chain(exports).filter(|(name, _)| name.starts_with(name_prefix));
+        named.map(|(_, progress)| progress.age(by)).count()
     }
 
     /// The generation job is gone.

@@ -129,6 +129,11 @@ impl Service {
         self.jobs().started()
     }
 
+    /// Dates jobs and exports back: how many.
+    pub(crate) fn age(&self, name_prefix: &str, by: Duration) -> usize {
+        self.jobs().age(name_prefix, by)
+    }
+
     /// The entries as the faults let them be seen, and how many of them a page may have.
     fn seen(&self, operation: Operation, mut entries: Vec<Entry>) -> (usize, impl Iterator<Item = (u64, Value)>) {
         let mut at_most = 100;

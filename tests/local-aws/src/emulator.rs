@@ -9,6 +9,7 @@ use std::{
 
 use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat as Format};
 use emulator::{Config, config::ModelConfig};
+use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -96,6 +97,17 @@ impl Emulator {
     /// The calls that it has received, in order.
     pub(crate) async fn calls(&self) -> Result<Vec<ReceivedCall>> {
         self.tell("calls").await
+    }
+
+    /// Asks it something by hand, in JSON: what an AWS client could ask, or what none can.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let url = format!("{}/{path}", self.endpoint);
+        let answer = http::send(Method::POST, &url, &[], body.to_string().into_bytes(), READY_BOUND).await?;
+        if answer.body.is_empty() {
+            return Ok((answer.status, Value::Null));
+        }
+        let json = serde_json::from_slice(&answer.body).map_err(|e| Error::new(format!("POST {url}: {e}")))?;
+        Ok((answer.status, json))
     }
 
     /// What it tells of itself under `/_emulator/`.

@@ -252,6 +252,11 @@ impl LocalAws {
         self.emulator.tell(what).await
     }
 
+    /// Asks the emulator something past the stack (`audience-generation-job`, `_emulator/age`): the status and the answer.
+    pub async fn ask_emulator(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        self.emulator.post(path, body).await
+    }
+
     /// The executions of the audience workflow, the newest first, and whether each has ended.
     pub async fn executions(&self) -> Result<Vec<(String, bool)>> {
         history::list_ended(&self.sfn(), self.output("AudienceStateMachineArn")?).await

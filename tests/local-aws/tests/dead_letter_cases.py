@@ -8,7 +8,8 @@ from sfnx.testing import run
 
 UPLOAD = {"detail-type": "Object Created", "detail": {"object": {"key": "seeds/a.jsonl"}}}
 END = {"detail-type": "Step Functions Execution Status Change", "detail": {"name": "run"}}
-OTHER = {"detail-type": "Scheduled Event", "detail": {}}
+DAILY = {"detail-type": "Scheduled Event", "detail": {}}
+OTHER = {"detail-type": "Something Else", "detail": {}}
 
 
 def drive(definition, bodies, answers):
@@ -41,12 +42,13 @@ def an_empty_queue_is_well(definition):
 
 def each_letter_is_delivered_to_the_function_it_was_for_and_deleted(definition):
     record = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": UPLOAD, "responsePayload": {}}
-    execution, delivered, deleted = drive(definition, [UPLOAD, END, record], [{}, {}, {}])
-    assert execution.output == {"delivered": 3}, execution
+    execution, delivered, deleted = drive(definition, [UPLOAD, END, record, DAILY], [{}] * 4)
+    assert execution.output == {"delivered": 4}, execution
     functions = [function for function, _ in delivered]
     assert "ReceiveUpload" in functions[0] and "TellEnd" in functions[1] and functions[2] == functions[0], functions
-    assert [event for _, event in delivered] == [UPLOAD, END, UPLOAD]
-    assert deleted == ["r0", "r1", "r2"]
+    assert "DeleteAudiences" in functions[3], functions
+    assert [event for _, event in delivered] == [UPLOAD, END, UPLOAD, DAILY]
+    assert deleted == ["r0", "r1", "r2", "r3"]
 
 
 def a_letter_that_fails_again_stays_and_the_others_are_delivered(definition):

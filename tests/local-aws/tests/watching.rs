@@ -96,7 +96,7 @@ async fn the_dashboard_is_json_and_shows_each_metric_that_is_emitted_and_no_othe
     for widget in body["widgets"].as_array().unwrap() {
         for metric in widget["properties"]["metrics"].as_array().map_or(&[][..], Vec::as_slice) {
             let Some(search) = metric[0]["expression"].as_str() else { continue };
-            // CloudWatch takes no longer query: nine functions of the longest names must fit.
+            // CloudWatch takes no longer query: ten functions of the longest names must fit.
             assert!(search.len() < 300, "{search}");
             if let Some((_, rest)) = search.split_once("Namespace=\"Lookalike\" MetricName=\"") {
                 assert!(search.contains("Stack=\"${AWS::StackName}\""), "{search}");

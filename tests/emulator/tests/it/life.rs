@@ -214,6 +214,23 @@ async fn a_deleted_job_is_gone_after_a_while_and_its_name_is_free() {
     assert_ne!(running.active("runners").await, arn);
 }
 
+#[tokio::test]
+async fn jobs_and_exports_are_dated_back_by_their_names() {
+    let running = Running::start().await;
+    let (old, young) = (running.active("old").await, running.active("young").await);
+    running.exported(&old, "old-5pct", 5).await;
+    let answer = running.by_hand("POST", "/_emulator/age", r#"{"namePrefix": "old", "seconds": 864000}"#).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"aged":2}"#));
+    let (old, export) = (running.job(&old).await, running.exports(&old).await.remove(0));
+    let young = running.job(&young).await;
+    for time in [old.create_time, old.update_time, export.create_time, export.update_time] {
+        let seconds = young.create_time.secs() - time.secs();
+        assert!((863_900..=864_000).contains(&seconds), "{seconds}");
+    }
+    let wrong = running.by_hand("POST", "/_emulator/age", r#"{"prefix": "old", "seconds": 1}"#).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.body);
+}
+
 async fn delete(running: &Running, arn: &str) {
     running.client.delete_audience_generation_job().audience_generation_job_arn(arn).send().await.unwrap();
 }

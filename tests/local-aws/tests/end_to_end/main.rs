@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 mod audiences;
 mod dead_letters;
 mod ends;
+mod retention;
 mod secrets;
 mod segments;
 
@@ -45,6 +46,7 @@ async fn aws() -> &'static LocalAws {
         });
         let options = Options { emulator, wait_scale: 0.05, ..Options::default() };
         let options = options.parameter("PollMinSeconds", "20").parameter("PollMaxSeconds", "40");
+        let options = options.parameter("RetainAudienceDays", "30");
         LocalAws::start(&options, &Lines).await.unwrap()
     };
     AWS.get_or_init(start).await

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::ends::heard;
 use super::{aws, data, run_of_upload, script};
 
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "ReceiveUpload",
     "CheckRequest",
     "StartGeneration",
@@ -18,6 +18,7 @@ const FUNCTIONS: [&str; 9] = [
     "TellEnd",
     "StartSegment",
     "CountSegment",
+    "DeleteAudiences",
 ];
 
 #[tokio::test]
