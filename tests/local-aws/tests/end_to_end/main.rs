@@ -19,6 +19,7 @@ mod ends;
 mod retention;
 mod secrets;
 mod segments;
+mod updates;
 
 /// No run of these tests comes near it.
 const BOUND: Duration = Duration::from_mins(2);
@@ -40,6 +41,8 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "slow", "seconds": 11}},
                 {"operation": "CreateBatchSegmentJob", "name": "failing-segment",
                     "fault": {"kind": "fails", "message": "The role may not read the input."}},
+                // Long enough for an update of a stack.
+                {"name": "updated", "fault": {"kind": "unknownStatus", "seconds": 45}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
             ],
