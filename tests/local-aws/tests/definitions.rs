@@ -95,7 +95,7 @@ fn every_error_that_a_workflow_matches_exists() {
 #[test]
 fn every_task_retries_what_passes_and_nothing_else_of_ours() {
     each_state(|name, state| {
-        if state["Type"] != "Task" || state["Resource"] != "arn:aws:states:::lambda:invoke" {
+        if state["Type"] != "Task" || state["Resource"] != "arn:${Partition}:states:::lambda:invoke" {
             return;
         }
         let retried = matched(state, "Retry");
@@ -224,6 +224,20 @@ fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
     assert_eq!(template.matches("AWS::Serverless::Function\n").count(), functions);
 }
 
+/// GovCloud and China have partitions of their own.
+#[test]
+fn no_arn_is_of_one_partition_or_region() {
+    let mut files = vec![root().join("template.yaml")];
+    files.extend(fs::read_dir(root().join("statemachine")).unwrap().map(|file| file.unwrap().path()));
+    for file in files.iter().filter(|file| !file.extension().is_some_and(|extension| extension == "md")) {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let is_hint = line.contains("ConstraintDescription: ");
+            assert!(is_hint || !line.contains("arn:aws:"), "{}: {line}", file.display());
+            assert!(!line.contains("us-east-1") && !line.contains("eu-west-1"), "{}: {line}", file.display());
+        }
+    }
+}
+
 #[test]
 fn the_template_fills_in_every_place_of_a_definition() {
     let template = fs::read_to_string(root().join("template.yaml")).unwrap();
@@ -236,6 +250,10 @@ fn the_template_fills_in_every_place_of_a_definition() {
         let (_, machine) = template.split_once(&format!("DefinitionUri: {file}\n")).unwrap();
         let machine = machine.split("      Policies:").next().unwrap();
         for place in places {
+            if place == "Partition" {
+                assert!(machine.contains("        Partition: !Ref AWS::Partition\n"), "{file}");
+                continue;
+            }
             let function = place.strip_suffix("Arn").unwrap();
             // A published version: a run that is under way when the functions are updated goes on with those it began with.
             assert!(

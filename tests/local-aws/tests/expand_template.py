@@ -14,7 +14,9 @@ for name, resource in template["Resources"].items():
     if resource["Type"] == "AWS::Serverless::StateMachine":
         machine = resource["Properties"]
         with open(machine.pop("DefinitionUri"), encoding="utf-8") as file:
-            definitions[name] = machine["Definition"] = json.load(file)
+            # cfn-lint knows the ARNs of one partition.
+            text = file.read().replace("${Partition}", "aws")
+        definitions[name] = machine["Definition"] = json.loads(text)
 for resource in template["Resources"].values():
     # The SAM CLI's own, no business of CloudFormation's; and a deployed function's code lies in S3.
     if resource.pop("Metadata", None):

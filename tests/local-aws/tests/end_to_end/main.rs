@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 mod audiences;
 mod dead_letters;
 mod ends;
+mod hostile;
 mod retention;
 mod secrets;
 mod segments;
@@ -41,6 +42,8 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "slow", "seconds": 11}},
                 {"operation": "CreateBatchSegmentJob", "name": "failing-segment",
                     "fault": {"kind": "fails", "message": "The role may not read the input."}},
+                {"operation": "StartAudienceGenerationJob", "namePrefix": "hostile",
+                    "fault": {"kind": "fails", "statusCode": "INTERNAL", "message": hostile::MESSAGE}},
                 // Long enough for an update of a stack.
                 {"name": "updated", "fault": {"kind": "unknownStatus", "seconds": 45}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
