@@ -14,6 +14,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 CLOUDFORMATION = boto3.client("cloudformation")
+# The bucket that the stack was deployed from.
+ARTIFACTS = "lookalike-artifacts"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -37,9 +39,15 @@ def wait(stack):
     raise TimeoutError(f"{stack} is {status}")
 
 
+def of(template, name):
+    """What a stack is made of. A request takes no template of this size, S3 does."""
+    boto3.client("s3").put_object(Bucket=ARTIFACTS, Key=f"{name}.template", Body=template.encode())
+    url = f"https://s3.us-east-1.amazonaws.com/{ARTIFACTS}/{name}.template"
+    return {"StackName": name, "TemplateURL": url, "Capabilities": CAPABILITIES}
+
+
 def copy(stack, name):
-    CLOUDFORMATION.create_stack(StackName=name, TemplateBody=template_of(stack), Capabilities=CAPABILITIES,
-                                Parameters=described(stack)["Parameters"])
+    CLOUDFORMATION.create_stack(**of(template_of(stack), name), Parameters=described(stack)["Parameters"])
     wait(name)
     print(json.dumps({output["OutputKey"]: output["OutputValue"] for output in described(name)["Outputs"]}))
 
@@ -52,15 +60,13 @@ def break_variable(name, variable):
     template = template_of(name)
     changed = re.sub(rf"({variable}\"?:)[^\n]*(\n[^\n]*Ref:?[^\n]*)?", rf"\1 broken", template, count=1)
     assert changed != template, template[:2000]
-    CLOUDFORMATION.update_stack(StackName=name, TemplateBody=changed, Capabilities=CAPABILITIES,
-                                Parameters=same_parameters(name))
+    CLOUDFORMATION.update_stack(**of(changed, name), Parameters=same_parameters(name))
     wait(name)
 
 
 def unchanged(name):
     try:
-        CLOUDFORMATION.update_stack(StackName=name, TemplateBody=template_of(name), Capabilities=CAPABILITIES,
-                                    Parameters=same_parameters(name))
+        CLOUDFORMATION.update_stack(**of(template_of(name), name), Parameters=same_parameters(name))
     except ClientError as error:
         print(error.response["Error"]["Message"])
     else:
