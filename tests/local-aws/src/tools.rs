@@ -36,6 +36,8 @@ pub enum Tool {
     CargoDeny,
     /// The validator of `CycloneDX`.
     CycloneDx,
+    /// `checkov`, which checks a template for risks.
+    Checkov,
 }
 
 impl Tool {
@@ -50,6 +52,7 @@ impl Tool {
             Self::Checks => "checks",
             Self::CargoDeny => "cargo-deny",
             Self::CycloneDx => "cyclonedx",
+            Self::Checkov => "checkov",
         }
     }
 
@@ -61,6 +64,7 @@ impl Tool {
             Self::Checks => include_str!("../tools/checks.txt"),
             Self::CargoDeny => include_str!("../tools/cargo-deny.txt"),
             Self::CycloneDx => include_str!("../tools/cyclonedx.txt"),
+            Self::Checkov => include_str!("../tools/checkov.txt"),
         }
     }
 

@@ -248,7 +248,7 @@ fn the_template_fills_in_every_place_of_a_definition() {
             definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
         assert!(!places.is_empty());
         let (_, machine) = template.split_once(&format!("DefinitionUri: {file}\n")).unwrap();
-        let machine = machine.split("      Policies:").next().unwrap();
+        let machine = machine.split("      Role:").next().unwrap();
         for place in places {
             if place == "Partition" {
                 assert!(machine.contains("        Partition: !Ref AWS::Partition\n"), "{file}");
