@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 mod audiences;
 mod ends;
+mod privileges;
 mod secrets;
 mod segments;
 
@@ -40,6 +41,12 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "fails", "message": "The role may not read the input."}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "StartAudienceGenerationJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "StartAudienceExportJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "CreateBatchSegmentJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
             ],
         });
         let options = Options { emulator, wait_scale: 0.05, ..Options::default() };
