@@ -2,39 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+mod expanded;
 
-use local_aws::{Tool, root};
+use std::collections::{BTreeMap, BTreeSet};
+
+use local_aws::root;
 use serde_json::Value;
+
+use expanded::{of_type, template};
 
 /// The metrics of Lookalike's own that are emitted when a run ends.
 const METRICS: [&str; 8] =
     ["Runs", "RunSeconds", "SeedUsers", "UniqueSeedUsers", "Recall", "Relevance", "QuotaWaits", "Looks"];
-
-/// The template as plain CloudFormation.
-async fn template() -> Value {
-    let output = Command::new(Tool::Sam.install().await.unwrap().program("python"))
-        .arg("tests/local-aws/tests/expand_template.py")
-        .current_dir(root())
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// The properties of each resource of a type, by logical id.
-fn of_type<'t>(template: &'t Value, kind: &str) -> BTreeMap<&'t str, &'t Value> {
-    let resources = template["Resources"].as_object().unwrap().iter();
-    let found: BTreeMap<_, _> = resources
-        .filter(|(_, resource)| resource["Type"] == kind)
-        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
-        .collect();
-    assert!(!found.is_empty(), "the template has no {kind}");
-    found
-}
 
 /// The logical ids that a list refers to.
 fn referred(list: &Value) -> BTreeSet<&str> {

@@ -1,13 +1,34 @@
-"""MiniStack as if a proxy in front of it ended TLS: it holds the seed bucket's policy, which refuses plain HTTP."""
+"""MiniStack as if a proxy in front of it ended TLS: it holds the seed bucket's policy, which refuses plain HTTP.
+
+Its policy simulation is told what is known of a request (ContextEntries), which it has no ear for: without, no condition
+such as iam:PassedToService could ever be met.
+"""
+
+import contextvars
 
 from ministack import app
+from ministack.core import iam_evaluator
+from ministack.services import iam
 
 serve = app.app
+extract, resolve = iam._extract_simulate_params, iam_evaluator._resolve_condition_key
+known = contextvars.ContextVar("known", default={})
 
 
 async def behind_tls(scope, receive, send):
     await serve({**scope, "scheme": "https"} if scope["type"] == "http" else scope, receive, send)
 
 
+def extract_with_context(params):
+    entries, number = {}, 1
+    while key := iam._p(params, f"ContextEntries.member.{number}.ContextKeyName"):
+        entries[key.lower()] = iam._p(params, f"ContextEntries.member.{number}.ContextKeyValues.member.1")
+        number += 1
+    known.set(entries)
+    return extract(params)
+
+
 app.app = behind_tls
+iam._extract_simulate_params = extract_with_context
+iam_evaluator._resolve_condition_key = lambda key, context: known.get().get(key.lower()) or resolve(key, context)
 app.main()

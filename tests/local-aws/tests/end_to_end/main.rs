@@ -17,6 +17,7 @@ mod audiences;
 mod dead_letters;
 mod ends;
 mod hostile;
+mod privileges;
 mod retention;
 mod secrets;
 mod segments;
@@ -48,6 +49,12 @@ async fn aws() -> &'static LocalAws {
                 {"name": "updated", "fault": {"kind": "unknownStatus", "seconds": 45}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "StartAudienceGenerationJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "StartAudienceExportJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
+                {"operation": "CreateBatchSegmentJob", "namePrefix": "privileges-", "times": 1,
+                    "fault": {"kind": "acceptThenDrop"}},
             ],
         });
         let options = Options { emulator, wait_scale: 0.05, ..Options::default() };

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::{accepted, answered, aws, data, members, precision, run_of_input, run_of_upload};
 
 const WORKFLOW: &str = "SegmentStateMachineArn";
-const ITEMS: &str = "arn:aws:personalize:us-east-1:000000000000:solution/sample-item-affinity/1a2b3c4d";
+pub(super) const ITEMS: &str = "arn:aws:personalize:us-east-1:000000000000:solution/sample-item-affinity/1a2b3c4d";
 const ATTRIBUTES: &str = "arn:aws:personalize:us-east-1:000000000000:solution/sample-item-attribute-affinity/5e6f7a8b";
 
 /// Uploads an input, and makes a request for its segments, whose output lies in a folder of its own.
-async fn request(aws: &LocalAws, name: &str, version: &str, input: &str) -> Value {
+pub(super) async fn request(aws: &LocalAws, name: &str, version: &str, input: &str) -> Value {
     let bucket = aws.output("SeedBucketName").unwrap();
     let key = format!("segments/input/{name}.jsonl");
     aws.upload(&key, input, &[]).await.unwrap();
