@@ -224,12 +224,12 @@ fn every_function_is_deployed_under_its_name_with_logs_of_its_own() {
     assert_eq!(template.matches("AWS::Serverless::Function\n").count(), functions);
 }
 
-/// GovCloud and China have partitions of their own.
+/// `GovCloud` and China have partitions of their own.
 #[test]
 fn no_arn_is_of_one_partition_or_region() {
     let mut files = vec![root().join("template.yaml")];
     files.extend(fs::read_dir(root().join("statemachine")).unwrap().map(|file| file.unwrap().path()));
-    for file in files.iter().filter(|file| !file.extension().is_some_and(|extension| extension == "md")) {
+    for file in files.iter().filter(|file| file.extension().is_none_or(|extension| extension != "md")) {
         for line in fs::read_to_string(file).unwrap().lines() {
             let is_hint = line.contains("ConstraintDescription: ");
             assert!(is_hint || !line.contains("arn:aws:"), "{}: {line}", file.display());
