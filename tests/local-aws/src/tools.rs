@@ -34,7 +34,7 @@ pub enum Tool {
     Checks,
     /// `cargo-deny`, which checks the crates.
     CargoDeny,
-    /// The validator of CycloneDX.
+    /// The validator of `CycloneDX`.
     CycloneDx,
 }
 
@@ -127,12 +127,13 @@ impl Environment {
     }
 
     /// The folder of its programs.
-    pub(crate) fn programs(&self) -> PathBuf {
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
         self.folder.join("bin")
     }
 
     /// The folder of `zig`, which its package does not put among the programs.
-    pub(crate) fn zig(&self) -> Result<PathBuf> {
+    pub fn zig(&self) -> Result<PathBuf> {
         let lib = self.folder.join("lib");
         fs::read_dir(&lib)
             .map_err(|e| Error::file("read", &lib, &e))?
