@@ -32,7 +32,7 @@ pub(crate) fn python(folder: &Path) -> Result<PathBuf, Failure> {
         run(venv)?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]);
-        pip.args(["--no-deps", "--only-binary", ":all:", "--requirement"]).arg(peers().join("requirements.txt"));
+        pip.args(["--no-deps", "--requirement"]).arg(peers().join("requirements.txt"));
         run(pip)?;
         // Written last: an environment without it is an installation that did not come to its end.
         std::fs::write(complete, "")?;

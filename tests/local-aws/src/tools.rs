@@ -107,8 +107,8 @@ impl Tool {
         fs::write(&requirements, self.requirements()).map_err(|e| Error::file("write", &requirements, &e))?;
         let mut pip = guarded(environment.program("python"));
         pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--require-hashes"])
-            // The list is whole, so there is nothing to resolve; and a wheel runs nothing when it is installed.
-            .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
+            // The list is whole: there is nothing to resolve.
+            .args(["--no-deps", "--requirement"])
             .arg(&requirements);
         shield(&mut pip);
         Process::spawn(&format!("pip install ({})", self.name()), pip, &log)?.finish(INSTALL_BOUND, &mut tell).await?;
