@@ -36,12 +36,21 @@ impl Permission {
         let mut when = Vec::new();
         for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
             assert!(
-                ["Bool", "StringEquals", "StringLike", "ArnEquals", "ArnLike", "Null"].contains(&operator.as_str()),
+                ["Bool", "StringEquals", "StringNotEquals", "StringLike", "ArnEquals", "ArnLike", "Null"]
+                    .contains(&operator.as_str()),
                 "say how {operator} is written"
             );
             for (key, values) in keys.as_object().unwrap() {
+                if operator == "Null" {
+                    when.push(format!("{} is {}", code(key), if *values == "false" { "given" } else { "not given" }));
+                    continue;
+                }
                 let values: Vec<_> = texts(values).iter().map(|value| code(value)).collect();
-                let is = if operator.ends_with("Like") { "is like" } else { "is" };
+                let is = match operator.as_str() {
+                    "StringNotEquals" => "is not",
+                    like if like.ends_with("Like") => "is like",
+                    _ => "is",
+                };
                 when.push(format!("{} {is} {}", code(key), values.join(" or ")));
             }
         }
@@ -279,10 +288,12 @@ async fn a_workflow_may_call_the_functions_that_it_calls_and_no_other() {
             .unwrap()
             .iter()
             .flat_map(|policy| statements(&policy["PolicyDocument"]))
-            .inspect(|(_, statement)| assert_eq!(statement["Action"], "lambda:InvokeFunction", "{id}"))
+            .filter(|(_, statement)| statement["Action"] == "lambda:InvokeFunction")
             .flat_map(|(_, statement)| texts(&statement["Resource"]))
+            // Any of its published versions.
+            .map(|function| function.trim_end_matches(":*").to_owned())
             .collect();
         assert_eq!(may, called, "{id}");
-        assert!(called.len() >= 4, "{called:?}");
+        assert!(called.len() >= 3, "{called:?}");
     }
 }
