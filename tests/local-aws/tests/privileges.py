@@ -15,6 +15,7 @@ TO_PERSONALIZE = {"iam:PassedToService": "personalize.amazonaws.com"}
 
 class Stack:
     def __init__(self, name):
+        self.name = name
         pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
         resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
         self.ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
@@ -67,8 +68,8 @@ def needed(stack):
     def s3(action, key=None):
         return f"s3:{action}", f"{stack.bucket}/{key}" if key else stack.bucket, ours
 
-    def invoke(*names):
-        return [("lambda:InvokeFunction", stack.function(f"{name}Function"), {}) for name in names]
+    def invoke(*names, version=""):
+        return [("lambda:InvokeFunction", stack.function(f"{name}Function") + version, {}) for name in names]
 
     model = stack.arn("cleanrooms-ml", "configured-audience-model/one", account="999999999999")
     generation = stack.arn("cleanrooms-ml", "audience-generation-job/one")
@@ -122,8 +123,18 @@ def needed(stack):
             ("sqs:SendMessage", queue, {}),
         ],
         "AudienceStateMachineRole": logs + invoke(
-            "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport"),
-        "SegmentStateMachineRole": logs + invoke("CheckRequest", "StartSegment", "CheckStatus", "CountSegment"),
+            "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
+        "SegmentStateMachineRole": logs + invoke(
+            "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
+        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "TellEnd", "DeleteAudiences") + [
+            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {})],
+        "DeleteAudiencesFunctionRole": [
+            ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
+            ("cleanrooms-ml:GetAudienceGenerationJob", generation, {}),
+            ("cleanrooms-ml:ListAudienceExportJobs", generation, {}),
+            ("cleanrooms-ml:DeleteAudienceGenerationJob", generation, {"aws:ResourceTag/lookalike:stack": stack.name}),
+            ("sqs:SendMessage", queue, {}),
+        ],
         "SeedRole": [s3("ListBucket"), s3("GetObject", "checked/a")],
         "SegmentRole": [s3("ListBucket"), s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a")],
     }
@@ -165,11 +176,13 @@ def refused(stack):
     yield "cleanrooms-ml:GetConfiguredAudienceModel", elsewhere, {}
     for action in ("GetTrainingDataset", "CreateAudienceModel", "DeleteAudienceModel"):
         yield f"cleanrooms-ml:{action}", "*", {}
-    # Jobs are started and looked at, in this account alone, and never deleted.
+    # Jobs are started and looked at, in this account alone, and deleted where they are this stack's.
     generation = stack.arn("cleanrooms-ml", "audience-generation-job/one", account="999999999999")
     for action in ("GetAudienceGenerationJob", "StartAudienceExportJob", "TagResource"):
         yield f"cleanrooms-ml:{action}", generation, {}
-    yield "cleanrooms-ml:DeleteAudienceGenerationJob", stack.arn("cleanrooms-ml", "audience-generation-job/one"), {}
+    generation = stack.arn("cleanrooms-ml", "audience-generation-job/one")
+    for tags in ({}, {"aws:ResourceTag/lookalike:stack": "another"}):
+        yield "cleanrooms-ml:DeleteAudienceGenerationJob", generation, tags
     segment = stack.arn("personalize", "batch-segment-job/one", account="999999999999")
     for action in ("CreateBatchSegmentJob", "DescribeBatchSegmentJob", "TagResource"):
         yield f"personalize:{action}", segment, {}
@@ -197,16 +210,15 @@ def refused(stack):
     yield "states:StopExecution", machine.replace(":stateMachine:", ":execution:") + ":one", {}
     yield "states:UpdateStateMachine", machine, {}
     yield "lambda:InvokeFunction", stack.arn("lambda", "function:another"), {}
-    for id in ("ReceiveUploadFunction", "TellEndFunction"):
-        yield "lambda:InvokeFunction", stack.function(id), {}
+    # Workflows call published versions.
+    yield "lambda:InvokeFunction", stack.function("CheckRequestFunction"), {}
     for action in ("UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"):
         yield f"lambda:{action}", stack.function("CheckRequestFunction"), {}
     yield "sns:Publish", stack.arn("sns", "another"), {}
     yield "sns:Subscribe", stack.ids["NotificationTopic"], {}
     yield "events:PutEvents", stack.arn("events", "event-bus/default"), {}
     yield "sqs:SendMessage", stack.arn("sqs", "another"), {}
-    for action in ("ReceiveMessage", "DeleteMessage", "PurgeQueue"):
-        yield f"sqs:{action}", stack.arn("sqs", stack.name_of("DeadLetterQueue")), {}
+    yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of("DeadLetterQueue")), {}
     yield "logs:GetLogEvents", "*", {}
     yield "secretsmanager:GetSecretValue", "*", {}
 

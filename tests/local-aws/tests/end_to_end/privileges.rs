@@ -8,6 +8,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use local_aws::{LocalAws, STACK};
 use serde_json::{Value, json};
 
+use super::retention::{OLD, delete_old};
 use super::{BOUND, answered, aws, data, run_of_input, run_of_upload, script, segments};
 
 /// The runs of these tests bear names that begin so; the emulator loses the answer of each kind of start once for them.
@@ -23,7 +24,7 @@ const NOT_CALLED: [(&str, &[&str], &str); 4] = [
     ("logs:PutLogEvents", &[], "Lambda writes the log"),
     (
         "sqs:SendMessage",
-        &["ReceiveUploadFunction", "TellEndFunction"],
+        &["ReceiveUploadFunction", "TellEndFunction", "DeleteAudiencesFunction"],
         "Lambda hands over an event whose function failed thrice",
     ),
 ];
@@ -61,7 +62,8 @@ async fn called(aws: &LocalAws, function: &str) -> (BTreeSet<String>, BTreeSet<S
             let run = line["span"]["run"].as_str().unwrap_or_default();
             let is_versioned = run == VERSIONED && function == "CheckRequestFunction";
             let needed = actions(line["service"].as_str().unwrap(), line["operation"].as_str().unwrap(), is_versioned);
-            if run.starts_with(OURS) {
+            // What is deleted is of all runs.
+            if run.starts_with(OURS) || function == "DeleteAudiencesFunction" {
                 ours.extend(needed.iter().cloned());
             }
             all.extend(needed);
@@ -100,6 +102,10 @@ async fn reach_every_call(aws: &LocalAws) {
         assert_eq!(run.status, ExecutionStatus::Succeeded, "{:?}: {:?}", run.error, run.cause);
     };
     let (run, (), ()) = tokio::join!(audience, refused, segment);
+
+    let _alone = OLD.lock().await;
+    aws.ask_emulator("_emulator/age", &json!({"namePrefix": OURS, "seconds": 31 * 86_400})).await.unwrap();
+    delete_old(aws).await;
 
     // Ends are told after the runs have ended.
     let told = async {

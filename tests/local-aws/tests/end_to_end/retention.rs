@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use local_aws::LocalAws;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{BOUND, accepted, answered, aws, data, run_of_upload};
+
+/// Held by a test from when it makes audiences old until it has looked what was deleted.
+pub(super) static OLD: Mutex<()> = Mutex::const_new(());
 
 /// An audience of this stack, and its ARN.
 async fn run(aws: &LocalAws, name: &str) -> Value {
@@ -43,7 +47,7 @@ async fn status(aws: &LocalAws, name: &str) -> String {
     job["status"].as_str().unwrap().to_owned()
 }
 
-async fn delete_old(aws: &LocalAws) {
+pub(super) async fn delete_old(aws: &LocalAws) {
     let event: Value = serde_json::from_str(include_str!("../../../events/delete-audiences.json")).unwrap();
     let answer = aws.invoke("DeleteAudiencesFunction", &event).await.unwrap();
     assert!(!answer.failed, "{}", answer.payload);
@@ -62,6 +66,7 @@ async fn only_this_stacks_audiences_are_deleted_and_only_when_they_and_their_exp
     delete_old(aws).await;
     assert_eq!(accepted(aws, "DeleteAudienceGenerationJob", old).await, 0, "it is not old yet");
 
+    let _alone = OLD.lock().await;
     let days = |days: u64| json!({"namePrefix": "kept-", "seconds": days * 86_400});
     aws.ask_emulator("_emulator/age", &days(31)).await.unwrap();
     let export = json!({
