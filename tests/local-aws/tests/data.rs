@@ -53,7 +53,9 @@ fn statements(template: &Value) -> Vec<(&str, &Value)> {
         } else if let Some(object) = value.as_object() {
             object.values().for_each(|value| collect(id, value, found));
         } else if let Some(list) = value.as_array() {
-            list.iter().for_each(|value| collect(id, value, found));
+            for value in list {
+                collect(id, value, found);
+            }
         }
     }
     let mut found = Vec::new();
@@ -146,8 +148,8 @@ async fn one_key_encrypts_all_that_is_kept_and_each_function_may_read_its_variab
     assert_eq!(*rule, json!({ "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key }));
     let roles = of_type(&full, "AWS::IAM::Role");
     for (id, function) in of_type(&full, "AWS::Lambda::Function") {
-        let role = roles[function["Role"]["Fn::GetAtt"][0].as_str().unwrap()];
-        let policies = role["ManagedPolicyArns"].as_array().unwrap();
+        let role_id = function["Role"]["Fn::GetAtt"][0].as_str().unwrap();
+        let policies = roles[role_id]["ManagedPolicyArns"].as_array().unwrap();
         assert!(policies.contains(&json!({ "Ref": "EnvironmentKeyPolicy" })), "{id}");
     }
     assert!(!serde_json::to_string(&plain["Resources"]).unwrap().contains("kms:"));

@@ -3,6 +3,8 @@
 python stacks.py copy STACK NAME          makes the same stack again under a name, and prints its outputs as JSON
 python stacks.py break NAME VARIABLE      updates a stack so that this variable of its functions is not to be read
 python stacks.py unchanged NAME           updates a stack with what it is made of, and prints what CloudFormation says
+python stacks.py restore NAME STACK       updates a stack with what another is made of: rolls it back
+python stacks.py delete NAME              deletes a stack, and prints as JSON which of its resources are still there
 """
 
 import json
@@ -73,5 +75,34 @@ def unchanged(name):
         print("an update was made")
 
 
+def restore(name, stack):
+    CLOUDFORMATION.update_stack(**of(template_of(stack), name), Parameters=same_parameters(name))
+    wait(name)
+
+
+def delete(name):
+    stack = described(name)["StackId"]
+    CLOUDFORMATION.delete_stack(StackName=name)
+    end = time.monotonic() + 110
+    while described(stack)["StackStatus"] != "DELETE_COMPLETE":
+        assert time.monotonic() < end, described(stack)["StackStatus"]
+        time.sleep(0.3)
+    there = {
+        "buckets": [b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"]],
+        "functions": [f["FunctionName"] for f in boto3.client("lambda").list_functions()["Functions"]],
+        "workflows": [m["name"] for m in boto3.client("stepfunctions").list_state_machines()["stateMachines"]],
+        "topics": [t["TopicArn"].split(":")[-1] for t in boto3.client("sns").list_topics()["Topics"]],
+        "queues": [q.split("/")[-1] for q in boto3.client("sqs").list_queues().get("QueueUrls", [])],
+        "buses": [b["Name"] for b in boto3.client("events").list_event_buses()["EventBuses"]],
+        "rules": [r["Name"] for r in boto3.client("events").list_rules()["Rules"]],
+        "roles": [r["RoleName"] for r in boto3.client("iam").list_roles()["Roles"]],
+        "logs": [g["logGroupName"] for g in boto3.client("logs").describe_log_groups()["logGroups"]],
+    }
+    print(json.dumps({kind: left for kind, all in there.items() if (left := [
+        one for one in all if one.split("/")[-1].startswith(f"{name}-") or one.endswith(f"/{name}")])}))
+
+
+COMMANDS = {"copy": copy, "break": break_variable, "unchanged": unchanged, "restore": restore, "delete": delete}
+
 if __name__ == "__main__":
-    {"copy": copy, "break": break_variable, "unchanged": unchanged}[sys.argv[1]](*sys.argv[2:])
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -82,6 +82,6 @@ async fn only_this_stacks_audiences_are_deleted_and_only_when_they_and_their_exp
     }
     let log = aws.log("DeleteAudiencesFunction").await.unwrap();
     let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let told: Vec<_> = lines.filter(|line| line["message"] == "deleted an audience").collect();
-    assert!(told.len() == 1 && told[0]["name"] == old, "{told:?}");
+    let told: Vec<_> = lines.filter(|line| line["message"] == "deleted an audience" && line["name"] == old).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
 }
