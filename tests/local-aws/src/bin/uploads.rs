@@ -80,7 +80,7 @@ async fn batch(aws: &LocalAws, seed: &str, numbers: Range<usize>) -> Result<Stri
     for (arn, _) in &executions[..started] {
         let execution = aws.execution(arn).await?;
         if let Some(error) = execution.error {
-            return Err(Error::new(format!("{arn} ended as {error}")));
+            return Err(Error::new(format!("{arn} ended as {error}: {}", execution.cause.unwrap_or_default())));
         }
         let transitions = aws.history(arn).await?.len();
         (least, most) = (least.min(transitions), most.max(transitions));
