@@ -19,6 +19,7 @@ mod ends;
 mod hostile;
 mod privileges;
 mod retention;
+mod rules;
 mod secrets;
 mod segments;
 mod updates;
