@@ -2,28 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod expanded;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use local_aws::{Tool, root};
+use expanded::{of_type, template};
+use local_aws::Tool;
 use serde_json::{Value, json};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
-
-/// The template as plain CloudFormation, its conditions decided by these parameters.
-async fn template(parameters: &[&str]) -> Value {
-    let output = Command::new(Tool::Sam.install().await.unwrap().program("python"))
-        .arg("tests/local-aws/tests/expand_template.py")
-        .args(parameters)
-        .current_dir(root())
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 async fn plain() -> Value {
     template(&["KmsKeyArn="]).await
@@ -34,15 +23,6 @@ async fn full() -> Value {
     let key = format!("KmsKeyArn={KEY}");
     let parameters = [&key, "AccessLogBucket=logs", "SeedRetentionDays=90", "ObjectLockDays=30", "Tracing=Active"];
     template(&parameters).await
-}
-
-/// The resources of a type, by logical id.
-fn of_type<'t>(template: &'t Value, kind: &str) -> BTreeMap<&'t str, &'t Value> {
-    let resources = template["Resources"].as_object().unwrap().iter();
-    let found: BTreeMap<_, _> =
-        resources.filter(|(_, r)| r["Type"] == kind).map(|(id, r)| (id.as_str(), &r["Properties"])).collect();
-    assert!(!found.is_empty(), "the template has no {kind}");
-    found
 }
 
 /// Each statement of each policy, with the logical id of what it is in.

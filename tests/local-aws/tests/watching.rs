@@ -42,7 +42,7 @@ fn dashboard(template: &Value) -> (String, BTreeMap<&str, BTreeSet<&str>>) {
 
 #[tokio::test]
 async fn every_alarm_says_what_to_do_and_tells_the_topic() {
-    let template = template().await;
+    let template = template(&[]).await;
     for (name, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
         let description = alarm["AlarmDescription"].as_str().unwrap();
         let does = ["look at", "run the saved query", "redrive", "raise", "upload", "ask AWS"];
@@ -58,7 +58,7 @@ async fn every_alarm_says_what_to_do_and_tells_the_topic() {
 
 #[tokio::test]
 async fn the_dashboard_shows_every_alarm_and_every_function() {
-    let template = template().await;
+    let template = template(&[]).await;
     let (_, lists) = dashboard(&template);
     let logs = function_logs(&template);
     assert_eq!(lists["Functions"], logs.keys().copied().collect::<BTreeSet<_>>());
@@ -68,7 +68,7 @@ async fn the_dashboard_shows_every_alarm_and_every_function() {
 
 #[tokio::test]
 async fn the_dashboard_is_json_and_shows_each_metric_that_is_emitted_and_no_other() {
-    let template = template().await;
+    let template = template(&[]).await;
     let (text, _) = dashboard(&template);
     let body: Value = serde_json::from_str(&text).unwrap();
     let mut shown = BTreeSet::new();
@@ -88,7 +88,7 @@ async fn the_dashboard_is_json_and_shows_each_metric_that_is_emitted_and_no_othe
 
 #[tokio::test]
 async fn every_saved_query_reads_the_logs_of_every_function() {
-    let template = template().await;
+    let template = template(&[]).await;
     let logs = function_logs(&template);
     for (name, query) in of_type(&template, "AWS::Logs::QueryDefinition") {
         let read = referred(&query["LogGroupNames"]);
@@ -100,7 +100,7 @@ async fn every_saved_query_reads_the_logs_of_every_function() {
 
 #[tokio::test]
 async fn a_call_is_near_its_limit_at_four_fifths_of_its_functions_time_and_memory() {
-    let template = template().await;
+    let template = template(&[]).await;
     let mut filters = of_type(&template, "AWS::Logs::MetricFilter");
     filters.retain(|name, _| name.ends_with("NearLimit"));
     let functions = of_type(&template, "AWS::Lambda::Function");
@@ -124,7 +124,7 @@ async fn a_call_is_near_its_limit_at_four_fifths_of_its_functions_time_and_memor
 
 #[tokio::test]
 async fn each_workflow_is_watched_and_logs_no_data() {
-    let template = template().await;
+    let template = template(&[]).await;
     let alarms = of_type(&template, "AWS::CloudWatch::Alarm");
     for (id, machine) in of_type(&template, "AWS::StepFunctions::StateMachine") {
         let logging = &machine["LoggingConfiguration"];
@@ -140,7 +140,7 @@ async fn each_workflow_is_watched_and_logs_no_data() {
 
 #[tokio::test]
 async fn the_age_of_a_run_is_watched_wherever_it_waits() {
-    let template = template().await;
+    let template = template(&[]).await;
     // The functions that a workflow comes back to after a wait.
     let mut waits = BTreeSet::new();
     for workflow in ["audience", "segment"] {
@@ -178,7 +178,7 @@ fn collect_waits(workflow: &Value, found: &mut BTreeSet<String>) {
 
 #[tokio::test]
 async fn without_tracing_nothing_is_added_for_it() {
-    let template = template().await;
+    let template = template(&[]).await;
     for (id, function) in of_type(&template, "AWS::Lambda::Function") {
         assert!(function["TracingConfig"].is_null(), "{id}");
     }

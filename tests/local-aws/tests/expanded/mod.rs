@@ -6,9 +6,11 @@ use std::process::Command;
 use local_aws::{Tool, root};
 use serde_json::Value;
 
-pub(crate) async fn template() -> Value {
+/// With these parameters (`Name=value`); without any, its conditions stay open.
+pub(crate) async fn template(parameters: &[&str]) -> Value {
     let output = Command::new(Tool::Sam.install().await.unwrap().program("python"))
         .arg("tests/local-aws/tests/expand_template.py")
+        .args(parameters)
         .current_dir(root())
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
