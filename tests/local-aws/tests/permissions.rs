@@ -54,6 +54,8 @@ impl Permission {
                 when.push(format!("{} {is} {}", code(key), values.join(" or ")));
             }
         }
+        // Whether JSON keeps its order depends on what else is built.
+        when.sort();
         Self {
             who: BTreeSet::from([who.to_owned()]),
             may: texts(&statement["Action"]).iter().map(|action| format!("{not}{}", code(action))).collect(),
