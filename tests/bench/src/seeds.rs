@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ pub(crate) enum Way {
     Count,
     /// Counted, and its clean copy made.
     Clean,
+    /// Only taken: what a download takes by itself.
+    Take,
 }
 
 impl Way {
@@ -26,6 +29,7 @@ impl Way {
         match self {
             Self::Count => "count",
             Self::Clean => "clean",
+            Self::Take => "take",
         }
     }
 }
@@ -44,11 +48,42 @@ pub(crate) fn write(file: &Path) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// Gives a file to whoever connects, so many bytes a second.
+pub(crate) fn serve(file: &Path, bytes_a_second: u32) -> Result<SocketAddr, Failure> {
+    let seed = std::fs::read(file)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let began = Instant::now();
+            let mut given = 0_u32;
+            for piece in seed.chunks(PIECE_BYTES) {
+                if connection.write_all(piece).is_err() {
+                    break;
+                }
+                given += u32::try_from(piece.len()).unwrap_or(u32::MAX);
+                let due = Duration::from_secs_f64(f64::from(given) / f64::from(bytes_a_second));
+                std::thread::sleep(due.saturating_sub(began.elapsed()));
+            }
+        }
+    });
+    Ok(address)
+}
+
 /// Reads a seed as check-request does, and prints the users and the peak of this process's memory.
-pub(crate) fn read(file: &str, way: &str) -> Result<(), Failure> {
+///
+/// From a file, or from an address that gives it.
+pub(crate) fn read(place: &str, way: &str) -> Result<(), Failure> {
+    let mut seed: Box<dyn Read> = match place.parse::<SocketAddr>() {
+        Ok(address) => Box::new(TcpStream::connect(address)?),
+        Err(_) => Box::new(File::open(place)?),
+    };
+    if way == Way::Take.word() {
+        std::io::copy(&mut seed, &mut std::io::sink())?;
+        return Ok(());
+    }
     let odd = if way == Way::Clean.word() { OddFormats::Taken } else { UPLOAD_INSTEAD };
-    let mut reader = SeedReader::new(file, odd);
-    let mut seed = File::open(file)?;
+    let mut reader = SeedReader::new(place, odd);
     let (mut bytes, mut clean, mut written) = (vec![0; 16 * PIECE_BYTES], Vec::new(), 0);
     loop {
         let count = seed.read(&mut bytes)?;
