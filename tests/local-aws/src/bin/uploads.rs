@@ -1,6 +1,5 @@
 //! `cargo uploads`: what a run costs where 1, 10, 100 and 200 seeds are uploaded at once. Prints a table.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::process::ExitCode;
@@ -15,12 +14,12 @@ const AT_ONCE: [usize; 4] = [1, 10, 100, 200];
 /// How long a batch may take: the local AWS is one process.
 const BOUND: Duration = Duration::from_mins(15);
 
-/// What is counted: the calls of the service, by a column of the table.
-const CALLS: [(&str, &[&str]); 4] = [
-    ("generations", &["StartAudienceGenerationJob"]),
-    ("exports", &["StartAudienceExportJob"]),
-    ("looks", &["GetAudienceGenerationJob", "ListAudienceExportJobs"]),
-    ("look-ups", &["ListAudienceGenerationJobs"]),
+/// The calls of the service that are counted: the table's generations, exports, looks and look-ups.
+const CALLS: [&[&str]; 4] = [
+    &["StartAudienceGenerationJob"],
+    &["StartAudienceExportJob"],
+    &["GetAudienceGenerationJob", "ListAudienceExportJobs"],
+    &["ListAudienceGenerationJobs"],
 ];
 
 #[tokio::main(flavor = "current_thread")]
@@ -85,12 +84,11 @@ async fn batch(aws: &LocalAws, seed: &str, numbers: Range<usize>) -> Result<Stri
         let transitions = aws.history(arn).await?.len();
         (least, most) = (least.min(transitions), most.max(transitions));
     }
-    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
-    for call in &aws.calls().await?[calls_before..] {
-        let column = CALLS.iter().find(|(_, operations)| operations.contains(&call.operation.as_str()));
-        *counted.entry(column.map_or("other", |(name, _)| name)).or_default() += 1;
-    }
-    let calls = CALLS.map(|(name, _)| a_run(counted.get(name).copied().unwrap_or_default(), numbers.len()));
+    let received = aws.calls().await?;
+    let calls = CALLS.map(|operations| {
+        let of_these = received[calls_before..].iter().filter(|call| operations.contains(&call.operation.as_str()));
+        a_run(of_these.count(), numbers.len())
+    });
     Ok(format!("| {} | {started} | {least} to {most} | {} | {took} s |", numbers.len(), calls.join(" | ")))
 }
 
