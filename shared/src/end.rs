@@ -14,7 +14,7 @@ use crate::audience_report::{Audience, Size, sizes};
 use crate::audience_size::AudienceSize;
 use crate::console::Console;
 use crate::error::{Error, ErrorName, withhold};
-use crate::execution::{Engine, Moment};
+use crate::execution::{Engine, Moment, Workflows};
 use crate::job::Metrics;
 use crate::report::{Outcome, take_report};
 use crate::seed::SeedCount;
@@ -65,26 +65,6 @@ enum Status {
     /// `RUNNING`, `PENDING_REDRIVE`, and what is yet to come.
     #[serde(other)]
     NoEnd,
-}
-
-/// The ARNs of the state machines.
-pub struct Workflows {
-    /// Of audience runs.
-    pub audience: String,
-    /// Of segment runs.
-    pub segment: String,
-}
-
-impl Workflows {
-    fn engine(&self, state_machine_arn: &str) -> Option<Engine> {
-        if state_machine_arn == self.audience {
-            Some(Engine::Audience)
-        } else if state_machine_arn == self.segment {
-            Some(Engine::Segment)
-        } else {
-            None
-        }
-    }
 }
 
 /// The end of a run.

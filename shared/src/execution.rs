@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::audience_size::AudienceSize;
+use crate::environment::{Environment, EnvironmentError};
 use crate::error::{Error, ErrorName};
 use crate::export_policy::ExportPolicy;
 use crate::seed::SeedCount;
@@ -150,6 +151,34 @@ impl Execution {
     #[must_use]
     pub fn may_have_created(&self, create_time: Moment) -> bool {
         create_time.0.secs() >= self.start_time.0.secs()
+    }
+}
+
+/// The ARNs of the state machines.
+pub struct Workflows {
+    /// Of audience runs.
+    pub audience: String,
+    /// Of segment runs.
+    pub segment: String,
+}
+
+impl Workflows {
+    /// The stack's own, as its functions are told of them.
+    pub fn of<L: Fn(&str) -> Option<String>>(environment: &Environment<L>) -> Result<Self, EnvironmentError> {
+        Ok(Self {
+            audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
+            segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
+        })
+    }
+
+    pub(crate) fn engine(&self, state_machine_arn: &str) -> Option<Engine> {
+        if state_machine_arn == self.audience {
+            Some(Engine::Audience)
+        } else if state_machine_arn == self.segment {
+            Some(Engine::Segment)
+        } else {
+            None
+        }
     }
 }
 

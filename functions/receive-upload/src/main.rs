@@ -7,7 +7,7 @@ use aws_sdk_sfn::Client;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
 use lookalike::environment::Environment;
-use lookalike::execution::{execution_arn, read_event};
+use lookalike::execution::{Workflows, execution_arn, read_event};
 use lookalike::upload::{Kind, ObjectCreated, Upload};
 use lookalike::{Error, client, log};
 use serde::Serialize;
@@ -17,20 +17,11 @@ use serde_json::{Value, json};
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let workflows = Workflows {
-        audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
-        segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
-    };
+    let workflows = Workflows::of(&environment)?;
     let sfn = client!(aws_sdk_sfn, &client::config(&environment)?);
     let _ = sfn.start_execution().state_machine_arn("-").customize().interceptor(Knock).send().await;
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| receive(event, &sfn, &workflows));
     lambda_runtime::run(service_fn(handle)).await
-}
-
-/// The ARNs of the state machines.
-struct Workflows {
-    audience: String,
-    segment: String,
 }
 
 #[derive(Serialize)]

@@ -11,9 +11,9 @@ use std::time::SystemTime;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use lookalike::end::{End, StatusChange, Workflows};
+use lookalike::end::{End, StatusChange};
 use lookalike::environment::Environment;
-use lookalike::execution::read_event;
+use lookalike::execution::{Workflows, read_event};
 use lookalike::{Error, ErrorName, client, log};
 use measure::Measures;
 use serde::Serialize;
@@ -23,10 +23,7 @@ use serde_json::Value;
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let workflows = Workflows {
-        audience: environment.required("AUDIENCE_STATE_MACHINE_ARN")?,
-        segment: environment.required("SEGMENT_STATE_MACHINE_ARN")?,
-    };
+    let workflows = Workflows::of(&environment)?;
     let topic_arn = environment.required("NOTIFICATION_TOPIC_ARN")?;
     let bus_name = environment.required("EVENT_BUS_NAME")?;
     let measures = Measures::of_stack(environment.required("STACK_NAME")?)?;
