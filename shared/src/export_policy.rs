@@ -245,11 +245,12 @@ mod tests {
                 {"type": "PERCENTAGE", "value": 5}, {"type": "ABSOLUTE", "value": 10000}]}),
             ),
             ("relevance >= 0.7", json!({"minRelevance": 0.7})),
+            ("relevance>=9.223372036854776e71", json!({"minRelevance": 9.223_372_036_854_776e71})),
         ] {
             let policy: ExportPolicy = typed.parse().unwrap();
             assert_eq!(serde_json::to_value(&policy).unwrap(), json);
             assert_eq!(serde_json::from_value::<ExportPolicy>(json.clone()).unwrap(), policy);
-            assert_eq!(json.to_string().parse::<ExportPolicy>().unwrap(), policy);
+            assert_eq!(json.to_string().parse::<ExportPolicy>().unwrap(), policy, "{json}");
         }
     }
 
