@@ -1,6 +1,8 @@
 //! The properties, for a while, over mutations of samples and over noise.
 //!
-//! `FUZZ_SECONDS` is the time of all of them together. A failure prints its seed; `ARBTEST_SEED` plays it again.
+//! `FUZZ_SECONDS` is the time of all of them together. The inputs are the same in each run, as far as the time reaches, so
+//! that a change fails by what it changes; new ground is libFuzzer's. A failure prints its seed; `ARBTEST_SEED` plays it
+//! again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,8 +10,9 @@ mod mutation;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arbtest::arbitrary::Unstructured;
 use arbtest::arbtest;
 
 /// How long `cargo test` tries, unless it is told.
@@ -25,15 +28,22 @@ fn holds(property: fn(&[u8]), samples: &[Vec<u8>]) {
     }
     let seconds = std::env::var("FUZZ_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let budget = Duration::from_secs(seconds) / PROPERTIES;
-    let mut tried = 0_u64;
-    arbtest(|u| {
-        property(&mutation::mutated(u, samples)?);
-        tried += 1;
+    let mut asked = |u: &mut Unstructured<'_>| {
+        if let Ok(input) = mutation::mutated(u, samples) {
+            property(&input);
+        }
         Ok(())
-    })
-    .size_max(4096)
-    .budget(budget)
-    .run();
+    };
+    if std::env::var_os("ARBTEST_SEED").is_some() {
+        return arbtest(asked).run();
+    }
+    let (began, mut tried) = (Instant::now(), 0_u32);
+    while began.elapsed() < budget {
+        tried += 1;
+        // As arbtest has it: what to draw from, and how many bytes.
+        let seed = u64::from(tried.wrapping_mul(0x9e37_79b9)) << 32 | 32 << (tried % 8);
+        arbtest(&mut asked).seed(seed).run();
+    }
     println!("{tried} inputs in {budget:?}");
 }
 
