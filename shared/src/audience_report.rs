@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::error::{ErrorName, withhold};
 use crate::execution::{Moment, Skipped};
 use crate::export_policy::ExportPolicy;
+use crate::exports::RunExport;
 use crate::job::RelevanceMetric;
 use crate::report::{EndedRun, Outcome, Run, Verdict, null_is_none};
 use crate::request::{AudienceRequest, SeedSource, SqlText};
@@ -39,29 +40,7 @@ pub struct FinishedAudience {
     pub generation_start_time: Option<Moment>,
     /// What became of each export.
     #[serde(default, deserialize_with = "null_is_none")]
-    pub exports: Vec<FinishedExport>,
-}
-
-/// An export, driven to its end.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FinishedExport {
-    /// Its name; none where it was not started.
-    pub name: Option<String>,
-    /// Its size.
-    pub audience_size: AudienceSize,
-    /// The service's own word, or `UNKNOWN`.
-    pub status: Option<String>,
-    /// Where it lies, where visible.
-    pub output_location: Option<String>,
-    /// When it was created.
-    pub create_time: Option<Moment>,
-    /// When it last changed.
-    pub update_time: Option<Moment>,
-    /// Why it is not there.
-    pub error: Option<String>,
-    /// What happened, and what to do.
-    pub cause: Option<String>,
+    pub exports: Vec<RunExport>,
 }
 
 /// An audience and its sizes.
@@ -220,7 +199,7 @@ impl AudienceReport {
         };
         let told = |text: Option<String>| text.map(|text| withhold(text, secrets.iter().copied()));
         let metrics = generation.as_ref().and_then(|generation| generation.metrics.as_ref());
-        let exports = exports.into_iter().map(|export| FinishedExport { cause: told(export.cause), ..export });
+        let exports = exports.into_iter().map(|export| RunExport { cause: told(export.cause), ..export });
         let audience = Audience {
             audience_generation_job_arn,
             generated_by_this_run: generation_start_time.is_some(),
@@ -345,7 +324,7 @@ impl Audience {
 /// Every size that was measured or exported, once, the smallest first.
 pub(crate) fn sizes(
     measured: &[RelevanceMetric],
-    exports: impl Iterator<Item = FinishedExport>,
+    exports: impl Iterator<Item = RunExport>,
     console: Option<&Console>,
 ) -> Vec<Size> {
     let mut sizes = BTreeMap::new();
@@ -363,12 +342,12 @@ pub(crate) fn sizes(
 }
 
 impl Export {
-    fn of(export: FinishedExport, console: Option<&Console>) -> Self {
+    fn of(export: RunExport, console: Option<&Console>) -> Self {
         let place = export.output_location.as_ref().and_then(|location| location.parse::<S3Uri>().ok());
         Self {
             is_ready: export.error.is_none() && export.status.as_deref() == Some("ACTIVE"),
             output_url: console.zip(place).map(|(console, place)| console.folder(&place)),
-            name: export.name,
+            name: export.name.map(|name| name.to_string()),
             status: export.status,
             output_location: export.output_location,
             create_time: export.create_time,

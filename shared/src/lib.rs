@@ -16,6 +16,7 @@
 //! | [`job`] | names of jobs, and whether a job that is there is ours |
 //! | [`once`] | how a job is started once |
 //! | [`status`] | how far a job is, and what to do about it |
+//! | [`exports`] | the same of the exports of a run, all at once |
 //! | [`schedule`] | when to look again |
 //! | [`retention`] | how long an audience is kept |
 //! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
@@ -34,6 +35,7 @@ pub mod environment;
 pub mod error;
 pub mod execution;
 pub mod export_policy;
+pub mod exports;
 pub mod job;
 pub mod lines;
 pub mod log;

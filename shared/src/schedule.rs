@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn jobs_are_looked_at_as_often_as_the_readme_says() {
-        let defaults = PollBounds::new(15, 900).unwrap();
-        assert_eq!((looks(defaults, 600), looks(defaults, 3600), looks(defaults, 86_400)), (26, 45, 141));
+        let defaults = PollBounds::new(13, 900).unwrap();
+        assert_eq!((looks(defaults, 600), looks(defaults, 3600), looks(defaults, 86_400)), (28, 47, 142));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Reads which job, calls `GetAudienceGenerationJob`, `ListAudienceExportJobs` or `DescribeBatchSegmentJob`, answers how
 //! far the job is and, of an audience that is ready, which sizes to export.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use aws_sdk_cleanroomsml::Client;
@@ -11,12 +12,13 @@ use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
 use lookalike::environment::Environment;
 use lookalike::execution::{Deadline, Execution, Moment, read_event};
+use lookalike::exports::{self, ExportsStatus, RunExport};
 use lookalike::job::{Metrics, RelevanceMetric};
 use lookalike::schedule::PollBounds;
 use lookalike::status::{JobKind, JobStatus, Look, Phase, Seen};
-use lookalike::values::{AudienceGenerationJobArn, BatchSegmentJobArn, JobName};
+use lookalike::values::{AudienceGenerationJobArn, BatchSegmentJobArn};
 use lookalike::{AudienceSize, Error, ErrorName, ExportPolicy, client, log};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -43,8 +45,8 @@ struct Aws {
 #[serde(rename_all = "camelCase")]
 struct Event {
     audience_generation_job_arn: Option<AudienceGenerationJobArn>,
-    /// The export of this audience to look at; none for the audience itself.
-    export_name: Option<JobName>,
+    /// The exports of this audience to look at; none for the audience itself.
+    exports: Option<Vec<RunExport>>,
     batch_segment_job_arn: Option<BatchSegmentJobArn>,
     /// When this run started the job; none where it was there before.
     start_time: Option<Moment>,
@@ -59,7 +61,14 @@ struct Event {
     model_sizes: Option<Vec<AudienceSize>>,
 }
 
-async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, Error> {
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Job(Box<JobStatus>),
+    Exports(ExportsStatus),
+}
+
+async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     log::about(&event.execution);
     let look = |kind, job| Look {
@@ -71,15 +80,19 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, E
         poll,
         now: SystemTime::now().into(),
     };
-    let job = (&event.audience_generation_job_arn, &event.export_name, &event.batch_segment_job_arn);
+    let job = (&event.audience_generation_job_arn, event.exports, &event.batch_segment_job_arn);
     let (look, seen) = match job {
         (Some(arn), None, None) => (look(JobKind::Generation, arn.as_str()), generation(arn, &aws.ml).await?),
-        (Some(arn), Some(name), None) => {
-            (look(JobKind::Export, name.as_str()), export(name, arn, &event.execution, &aws.ml).await?)
+        (Some(arn), Some(exports), None) => {
+            let seen = seen_of(&exports, arn, &event.execution, &aws.ml).await?;
+            let status = exports::judge(exports, seen, look(JobKind::Export, arn.as_str()))?;
+            let under_way = status.exports.iter().filter(|export| export.under_way().is_some()).count();
+            tracing::info!(under_way, "looked at exports");
+            return Ok(Answer::Exports(status));
         }
         (None, None, Some(arn)) => (look(JobKind::Segment, arn.as_str()), segment(arn, &aws.personalize).await?),
         _ => {
-            let message = "The event must name one job: audienceGenerationJobArn, with exportName for an export of it, or \
+            let message = "The event must name one job: audienceGenerationJobArn, with exports for the exports of it, or \
                            batchSegmentJobArn.";
             return Err(Error::new(ErrorName::InvalidRequest, message));
         }
@@ -95,8 +108,8 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<JobStatus, E
             Err(error) => status = status.ended(error),
         }
     }
-    tracing::info!(job = status.status, "checked a job");
-    Ok(status)
+    tracing::info!(job = status.status, "looked at a job");
+    Ok(Answer::Job(Box::new(status)))
 }
 
 async fn generation(arn: &AudienceGenerationJobArn, ml: &Client) -> Result<Option<Seen>, Error> {
@@ -107,24 +120,29 @@ async fn generation(arn: &AudienceGenerationJobArn, ml: &Client) -> Result<Optio
     }
 }
 
-/// Finds this run's export, through all pages: there is no Get for exports, and an older run may have used the name.
-async fn export(
-    name: &JobName,
+/// Finds this run's exports, through all pages: there is no Get for exports, and an older run may have used a name.
+async fn seen_of(
+    exports: &[RunExport],
     arn: &AudienceGenerationJobArn,
     execution: &Execution,
     ml: &Client,
-) -> Result<Option<Seen>, Error> {
+) -> Result<BTreeMap<String, Seen>, Error> {
+    let under_way = exports.iter().filter_map(RunExport::under_way);
+    let mut awaited: BTreeSet<&str> = under_way.map(|(name, _)| name.as_str()).collect();
+    let mut seen = BTreeMap::new();
     let mut pages = ml.list_audience_export_jobs().audience_generation_job_arn(arn.as_str()).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| Error::from(error).doing(format_args!("looking at export {name}")))?;
-        let ours = page.audience_export_jobs.iter().find(|export| {
-            export.name == name.as_str() && execution.may_have_created(Moment::from(export.create_time))
-        });
-        if let Some(export) = ours {
-            return Ok(Some(seen_export(export)));
+    while !awaited.is_empty()
+        && let Some(page) = pages.next().await
+    {
+        let page = page.map_err(|error| Error::from(error).doing(format_args!("looking at the exports of {arn}")))?;
+        for export in page.audience_export_jobs {
+            let is_ours = execution.may_have_created(Moment::from(export.create_time));
+            if is_ours && awaited.remove(export.name.as_str()) {
+                seen.insert(export.name.clone(), seen_export(export));
+            }
         }
     }
-    Ok(None)
+    Ok(seen)
 }
 
 async fn segment(arn: &BatchSegmentJobArn, personalize: &aws_sdk_personalize::Client) -> Result<Option<Seen>, Error> {
@@ -147,15 +165,17 @@ fn seen_generation(job: &GetAudienceGenerationJobOutput) -> Seen {
     }
 }
 
-fn seen_export(export: &AudienceExportJobSummary) -> Seen {
+fn seen_export(export: AudienceExportJobSummary) -> Seen {
+    let (status_code, message) =
+        export.status_details.map_or((None, None), |details| (details.status_code, details.message));
     Seen {
         status: export.status.as_str().to_owned(),
-        status_code: export.status_details().and_then(|details| details.status_code.clone()),
-        message: export.status_details().and_then(|details| details.message.clone()),
+        status_code,
+        message,
         create_time: Some(export.create_time.into()),
         update_time: Some(export.update_time.into()),
         metrics: None,
-        output_location: export.output_location.clone(),
+        output_location: export.output_location,
     }
 }
 

@@ -55,9 +55,14 @@ fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
     response
 }
 
-async fn of_refusal(status: u16, code: &'static str, more: &Value) -> Result<JobStatus, Error> {
+/// The answer as the workflow gets it.
+async fn answer(event: Value, rules: &[&Rule]) -> Result<Value, Error> {
+    check(event, &aws(rules), poll()).await.map(|answer| serde_json::to_value(answer).unwrap())
+}
+
+async fn of_refusal(status: u16, code: &'static str, more: &Value) -> Result<Value, Error> {
     let rule = mock!(Client::get_audience_generation_job).then_http_response(move || refusal(status, code, "no"));
-    check(event(more), &aws(&[&rule]), poll()).await
+    answer(event(more), &[&rule]).await
 }
 
 fn size(value: i32) -> SdkSize {
@@ -81,8 +86,7 @@ async fn of_generation(job: GetAudienceGenerationJobOutputBuilder, more: &Value)
     let rule = mock!(Client::get_audience_generation_job)
         .match_requests(|request| request.audience_generation_job_arn() == Some(ARN))
         .then_output(move || job.clone().build().unwrap());
-    let status = check(event(more), &aws(&[&rule]), poll()).await?;
-    Ok(serde_json::to_value(status).unwrap())
+    answer(event(more), &[&rule]).await
 }
 
 #[tokio::test]
@@ -131,11 +135,11 @@ async fn a_failed_audience_tells_the_services_code_and_message() {
 #[tokio::test]
 async fn an_audience_that_is_gone_is_told_as_deleted_but_not_at_once() {
     let gone = |more| async move { of_refusal(404, "ResourceNotFoundException", &more).await };
-    assert_eq!(gone(json!({})).await.unwrap().phase, Phase::Running);
+    assert_eq!(gone(json!({})).await.unwrap()["phase"], "RUNNING");
     let deleted = gone(json!({"startTime": "2026-01-01T00:00:00Z"})).await.unwrap();
-    assert_eq!((deleted.phase, deleted.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
+    assert_eq!((&deleted["phase"], &deleted["error"]), (&json!("FAILED"), &json!("JobDeleted")));
     let seen_before = gone(json!({"wasThere": true})).await.unwrap();
-    assert_eq!(seen_before.error, Some(ErrorName::JobDeleted));
+    assert_eq!(seen_before["error"], "JobDeleted");
     let foreign = gone(json!({"startTime": null})).await.unwrap_err();
     assert_eq!(foreign.name, ErrorName::NotFound);
 }
@@ -160,6 +164,15 @@ fn listed(name: &str, created: SystemTime) -> AudienceExportJobSummary {
         .unwrap()
 }
 
+fn export(name: &str) -> Value {
+    let start = Moment::from(SystemTime::now()).to_string();
+    json!({"name": name, "audienceSize": {"type": "PERCENTAGE", "value": 5}, "startTime": start})
+}
+
+async fn of_exports(exports: &[Value], rules: &[&Rule]) -> Value {
+    answer(event(&json!({"exports": exports})), rules).await.unwrap()
+}
+
 #[tokio::test]
 async fn an_export_is_found_by_name_through_all_pages_and_not_one_of_an_older_run() {
     let old = SystemTime::UNIX_EPOCH;
@@ -179,12 +192,23 @@ async fn an_export_is_found_by_name_through_all_pages_and_not_one_of_an_older_ru
             let ours = listed("run-5pct", SystemTime::now());
             ListAudienceExportJobsOutput::builder().audience_export_jobs(ours).build().unwrap()
         });
-    let aws = aws(&[&first, &second]);
-    let status = check(event(&json!({"exportName": "run-5pct"})), &aws, poll()).await.unwrap();
-    assert_eq!(status.phase, Phase::Ready);
-    assert_eq!(status.output_location.as_deref(), Some("s3://out/run-5pct"));
-    let late = check(event(&json!({"exportName": "run-10pct"})), &aws, poll()).await.unwrap();
-    assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
+    let status = of_exports(&[export("run-5pct"), export("run-10pct")], &[&first, &second]).await;
+    assert_eq!((&status["phase"], &status["checkAfterSeconds"]), (&json!("RUNNING"), &json!(15)));
+    let [ready, late] = [&status["exports"][0], &status["exports"][1]];
+    assert_eq!(ready["outputLocation"], "s3://out/run-5pct");
+    assert_eq!(late["status"], "NOT_FOUND");
+    // Nobody asks for the second page when the first has shown all.
+    let status = of_exports(&[export("other")], &[&first, &second]).await;
+    assert_eq!((&status["phase"], &status["exports"][0]["status"]), (&json!("READY"), &json!("ACTIVE")));
+    assert_eq!((first.num_calls(), second.num_calls()), (2, 1));
+}
+
+#[tokio::test]
+async fn exports_of_which_none_is_under_way_are_not_looked_at() {
+    let refused = json!({"name": null, "audienceSize": {"type": "PERCENTAGE", "value": 5}, "status": "UNKNOWN",
+        "error": "Conflict", "cause": "taken"});
+    let status = of_exports(&[refused], &[]).await;
+    assert_eq!((&status["phase"], &status["exports"][0]["error"]), (&json!("READY"), &json!("Conflict")));
 }
 
 const SEGMENT: &str = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/run";
@@ -195,7 +219,7 @@ async fn of_segment(rule: Rule) -> Result<Value, Error> {
         "batchSegmentJobArn": SEGMENT, "startTime": start, "deadline": "2999-01-01T00:00:00Z",
         "execution": {"id": "arn", "name": "run", "startTime": start},
     });
-    Ok(serde_json::to_value(check(event, &aws(&[&rule]), poll()).await?).unwrap())
+    answer(event, &[&rule]).await
 }
 
 fn describing(status: &'static str) -> Rule {
@@ -248,7 +272,7 @@ async fn a_segment_job_that_is_not_there_is_late_and_one_that_cannot_be_looked_a
 #[tokio::test]
 async fn an_event_that_names_no_job_or_two_is_refused() {
     for more in [json!({"audienceGenerationJobArn": null}), json!({"batchSegmentJobArn": SEGMENT})] {
-        let error = check(event(&more), &aws(&[]), poll()).await.unwrap_err();
+        let error = answer(event(&more), &[]).await.unwrap_err();
         assert_eq!(error.name, ErrorName::InvalidRequest);
     }
 }

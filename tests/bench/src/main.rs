@@ -446,9 +446,8 @@ fn count_workflow(table: &mut Table) -> Result<(), Failure> {
             &ours,
             &BTreeMap::from([
                 ("IsThereAnAudience", (0, "", "StartGeneration")),
-                ("IsGenerationReady", (generation - 1, "WaitForGeneration", "ExportEachSize")),
-                ("IsExportReady", (export - 1, "WaitForExport", "NoteExport")),
-                ("AreAllExportsReady", (1, "WriteReport", "")),
+                ("IsGenerationReady", (generation - 1, "WaitForGeneration", "StartEachExport")),
+                ("HaveExportsEnded", (export - 1, "WaitForExports", "WriteReport")),
                 ("HasRunEndedWell", (1, "AudienceReady", "")),
             ]),
             SIZES,

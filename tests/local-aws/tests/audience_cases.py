@@ -41,8 +41,30 @@ def ended(phase, error, cause):
     return {**NOTHING, "phase": phase, "status": "CREATE_FAILED", "error": error, "cause": cause}
 
 
+TIMES = {"createTime": None, "updateTime": None}
+
+
 def exported(place="s3://out/a"):
-    return {**NOTHING, "phase": "READY", "status": "ACTIVE", "outputLocation": place}
+    return {"status": "ACTIVE", "outputLocation": place, **TIMES}
+
+
+def missing(error, cause):
+    return {"status": "CREATE_FAILED", "outputLocation": None, "error": error, "cause": cause, **TIMES}
+
+
+def look(exports, seen):
+    """What check-status answers: `seen` has, by the value of a size, its end or the seconds until the next look."""
+    answer, waits = [], []
+    for export in exports:
+        found = seen.get(export["audienceSize"]["value"])
+        if "startTime" not in export:
+            answer.append(export)
+        elif isinstance(found, int):
+            waits.append(found)
+            answer.append({**export, "status": "CREATE_PENDING", "outputLocation": None, **TIMES})
+        else:
+            answer.append({**{key: value for key, value in export.items() if key != "startTime"}, **found})
+    return {"phase": "RUNNING" if waits else "READY", "checkAfterSeconds": min(waits, default=None), "exports": answer}
 
 
 def failing(error, message="because"):
@@ -54,7 +76,8 @@ def name_of(size):
 
 
 def drive(definition, answers, execution_input=None):
-    """Runs the workflow. `answers` has a list of answers by state; exports may have one list by value of their size."""
+    """Runs the workflow. `answers` has a list of answers by state; StartExport may have one list by value of its size, and
+    CheckExports has what each look sees."""
     left = {state: ({k: list(v) for k, v in a.items()} if isinstance(a, dict) else list(a)) for state, a in answers.items()}
     payloads, waits = [], []
 
@@ -63,8 +86,7 @@ def drive(definition, answers, execution_input=None):
         payloads.append((call.state, payload))
         script = left.get(call.state)
         if isinstance(script, dict):
-            size = payload["audienceSize"]["value"] if "audienceSize" in payload else payload["exportName"]
-            script = script[size]
+            script = script[payload["audienceSize"]["value"]]
         if script is None and call.state == "WriteReport":
             return {"Payload": {"report": REPORT}}
         if script is None and call.state == "StartExport":
@@ -73,7 +95,7 @@ def drive(definition, answers, execution_input=None):
         answer = script.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return {"Payload": answer}
+        return {"Payload": look(payload["exports"], answer) if call.state == "CheckExports" else answer}
 
     execution = run(definition, execution_input or {"seedAudience": {}}, task, on_wait=waits.append)
     return execution, payloads, waits
@@ -94,17 +116,16 @@ def a_seed_becomes_an_exported_audience(definition):
         "CheckRequest": [CHECKED],
         "StartGeneration": [STARTED],
         "CheckGeneration": [running(15), running(20), ready()],
-        "CheckExport": {"spring-5pct": [running(7), exported("s3://out/5")], "spring-10000": [exported("s3://out/1")]},
+        "CheckExports": [{5: 7, 10000: exported("s3://out/1")}, {5: exported("s3://out/5")}],
     })
     assert execution.error is None, execution
-    times = {"createTime": None, "updateTime": None}
     exports = [
-        {"name": "spring-5pct", "audienceSize": SIZES[0], "status": "ACTIVE", "outputLocation": "s3://out/5", **times},
-        {"name": "spring-10000", "audienceSize": SIZES[1], "status": "ACTIVE", "outputLocation": "s3://out/1", **times},
+        {"name": "spring-5pct", "audienceSize": SIZES[0], "status": "ACTIVE", "outputLocation": "s3://out/5", **TIMES},
+        {"name": "spring-10000", "audienceSize": SIZES[1], "status": "ACTIVE", "outputLocation": "s3://out/1", **TIMES},
     ]
     assert execution.output == {
         "name": "spring", "audienceGenerationJobArn": ARN, "seed": CHECKED["seed"], "skipped": [], "metrics": METRICS,
-        "exports": exports, "report": REPORT, "quotaWaits": 0, "looks": 3,
+        "exports": exports, "report": REPORT, "quotaWaits": 0, "looks": 5,
     }, execution.output
     report = called(payloads, "WriteReport")[0]
     assert report["exports"] == exports and report["error"] is None and report["quotaWaits"] == 0, report
@@ -134,7 +155,7 @@ def generate_only_exports_nothing(definition):
 def one_export_is_still_a_list(definition):
     execution, _, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
-        "CheckExport": [exported()],
+        "CheckExports": [{5: exported()}],
     })
     assert [export["name"] for export in execution.output["exports"]] == ["spring-5pct"], execution
 
@@ -142,7 +163,7 @@ def one_export_is_still_a_list(definition):
 def hidden_metrics_and_places_are_null(definition):
     execution, _, _ = drive(definition, {
         "CheckRequest": [{**CHECKED, "seed": None, "modelSizes": None, "skipped": ["model", "seed"]}],
-        "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1], None)], "CheckExport": [exported(None)],
+        "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1], None)], "CheckExports": [{5: exported(None)}],
     })
     assert execution.error is None, execution
     assert execution.output["metrics"] is None and execution.output["seed"] is None
@@ -152,7 +173,7 @@ def hidden_metrics_and_places_are_null(definition):
 def an_export_only_run_generates_nothing(definition):
     execution, payloads, _ = drive(definition, {
         "CheckRequest": [{**CHECKED, "checkedRequest": None, "audienceGenerationJobArn": ARN, "seed": None}],
-        "CheckGeneration": [ready(SIZES[:1])], "CheckExport": [exported()],
+        "CheckGeneration": [ready(SIZES[:1])], "CheckExports": [{5: exported()}],
     }, {"audienceGenerationJobArn": ARN, "export": "5pct"})
     assert execution.error is None, execution
     assert called(payloads, "StartGeneration") == []
@@ -179,7 +200,7 @@ def a_lost_answer_is_retried_and_says_so(definition):
         execution, payloads, _ = drive(definition, {
             "CheckRequest": [CHECKED], "StartGeneration": [failing(error), STARTED],
             "CheckGeneration": [failing(error), ready(SIZES[:1])],
-            "StartExport": [failing(error), {"name": "spring-5pct"}], "CheckExport": [failing(error), exported()],
+            "StartExport": [failing(error), {"name": "spring-5pct"}], "CheckExports": [failing(error), {5: exported()}],
         })
         assert execution.error is None, (error, execution)
         for state in ["StartGeneration", "StartExport"]:
@@ -233,7 +254,7 @@ def a_seed_that_breaks_the_function_is_tried_once_more(definition):
 def a_job_that_had_to_take_another_name_gives_it_to_the_run(definition):
     execution, payloads, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [{**STARTED, "name": "spring-00ff"}],
-        "CheckGeneration": [ready(SIZES[:1])], "CheckExport": [exported()],
+        "CheckGeneration": [ready(SIZES[:1])], "CheckExports": [{5: exported()}],
     })
     assert execution.output["name"] == "spring-00ff"
     assert called(payloads, "StartExport")[0]["name"] == "spring-00ff"
@@ -243,7 +264,7 @@ def a_quota_is_waited_for_in_a_state_of_its_own(definition):
     full = failing("QuotaExceeded")
     execution, payloads, waits = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [full, full, STARTED], "CheckGeneration": [ready(SIZES[:1])],
-        "StartExport": [full, {"name": "spring-5pct"}], "CheckExport": [exported()],
+        "StartExport": [full, {"name": "spring-5pct"}], "CheckExports": [{5: exported()}],
     })
     assert execution.error is None, execution
     assert [wait.state for wait in waits] == ["WaitForGenerationQuota"] * 2 + ["WaitForExportQuota"]
@@ -281,21 +302,20 @@ def no_size_that_qualifies_fails_uncaught(definition):
 
 
 def an_export_that_fails_does_not_stop_the_others(definition):
-    bad = ended("FAILED", "ExportFailed", "disk full")
     execution, payloads, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
-        "CheckExport": {"spring-5pct": [bad], "spring-10000": [running(5), exported()]},
+        "CheckExports": [{5: missing("ExportFailed", "disk full"), 10000: 5}, {10000: exported()}],
     })
     fails(execution, "ExportFailed", "1 of 2 exports are not there: 5pct (ExportFailed: disk full). There: 10000.", ARN)
     assert execution.cause.endswith(" and these sizes." + SAID), execution.cause
-    assert len(called(payloads, "CheckExport")) == 3
+    assert len(called(payloads, "CheckExports")) == 2
 
 
 def an_export_that_is_refused_does_not_stop_the_others(definition):
     execution, _, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
         "StartExport": {5: [failing("Conflict", "taken")], 10000: [{"name": "spring-10000"}]},
-        "CheckExport": {"spring-10000": [exported()]},
+        "CheckExports": [{10000: exported()}],
     })
     fails(execution, "ExportFailed", "5pct (Conflict: taken). There: 10000.")
 
@@ -303,28 +323,39 @@ def an_export_that_is_refused_does_not_stop_the_others(definition):
 def a_cause_that_is_no_json_is_told_as_it_is(definition):
     execution, _, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
-        "StartExport": [Failure("Lambda.ResourceNotFoundException", "no such function")],
+        "StartExport": [Failure("Lambda.ResourceNotFoundException", "no such function")], "CheckExports": [{}],
     })
     fails(execution, "ExportFailed", "5pct (Lambda.ResourceNotFoundException: no such function). There: none.")
 
 
+def exports_that_can_no_longer_be_looked_at_end_the_run_and_those_that_were_seen_are_there(definition):
+    for failure in [failing("AccessDenied"), Failure("AccessDenied", "because")]:
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+            "CheckExports": [{5: exported(), 10000: 7}, failure],
+        })
+        fails(execution, "ExportFailed", "1 of 2 exports are not there: 10000 (AccessDenied: because). There: 5pct.")
+        told = called(payloads, "WriteReport")[0]["exports"]
+        assert [export["status"] for export in told] == ["ACTIVE", "UNKNOWN"], told
+
+
 def an_export_past_the_deadline_ends_the_run_so(definition):
-    expired = ended("EXPIRED", "DeadlineExceeded", "still CREATE_PENDING")
+    expired = missing("DeadlineExceeded", "still CREATE_PENDING")
     execution, _, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
-        "CheckExport": {"spring-5pct": [exported()], "spring-10000": [expired]},
+        "CheckExports": [{5: exported(), 10000: expired}],
     })
     fails(execution, "DeadlineExceeded", "10000 (DeadlineExceeded: still CREATE_PENDING). There: 5pct.")
 
 
 def an_hour_and_three_sizes_of_ten_minutes_take_as_many_transitions_as_the_readme_says(definition):
     sizes = [{"type": "PERCENTAGE", "value": value} for value in (1, 5, 10)]
-    looks = {f"spring-{size['value']}pct": [running(15)] * 25 + [exported()] for size in sizes}
+    looks = [{1: 13, 5: 13, 10: 13}] * 27 + [{1: exported(), 5: exported(), 10: exported()}]
     execution, payloads, _ = drive(definition, {
         "CheckRequest": [CHECKED], "StartGeneration": [STARTED],
-        "CheckGeneration": [running(15)] * 44 + [ready(sizes)], "CheckExport": looks,
+        "CheckGeneration": [running(13)] * 46 + [ready(sizes)], "CheckExports": looks,
     })
-    assert (len(execution.states), len(payloads)) == (382, 129), (len(execution.states), len(payloads))
+    assert (len(execution.states), len(payloads)) == (236, 81), (len(execution.states), len(payloads))
 
 
 def main(names):
