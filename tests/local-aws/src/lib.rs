@@ -37,7 +37,7 @@ use std::{
 };
 
 use aws_sdk_s3::{
-    config::{BehaviorVersion, Credentials, Region},
+    config::{BehaviorVersion, Credentials, Region, timeout::TimeoutConfig},
     presigning::PresigningConfig,
 };
 use serde_json::{Value, json};
@@ -179,6 +179,7 @@ impl LocalAws {
             .region(Region::new(REGION))
             .credentials_provider(credentials())
             .endpoint_url(self.endpoint())
+            .timeout_config(patient())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         aws_sdk_sfn::Client::from_conf(config)
@@ -372,12 +373,18 @@ fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY.0, ACCESS_KEY.1, None, None, "local AWS")
 }
 
+/// With hundreds of runs in its one process, the local AWS takes no new connection for seconds.
+fn patient() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(Duration::from_mins(1)).build()
+}
+
 fn s3(endpoint: &str) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .credentials_provider(credentials())
         .endpoint_url(endpoint)
+        .timeout_config(patient())
         .force_path_style(true)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
