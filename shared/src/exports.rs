@@ -167,16 +167,15 @@ mod tests {
         };
         let mut ready = seen(1, "ACTIVE", "16:10:00");
         ready.1.output_location = Some("s3://out/1".into());
+        ready.1.update_time = Some(moment("16:12:00"));
         let status = at("16:50:00", &[export(1), export(5), refused], &[ready, failed]);
         assert_eq!((status.phase, status.check_after_seconds), (Phase::Ready, None));
-        let times = json!({"createTime": moment("16:10:00"), "updateTime": null});
-        let mut first = json!({"name": "run-1pct", "audienceSize": {"type": "PERCENTAGE", "value": 1},
-            "status": "ACTIVE", "outputLocation": "s3://out/1"});
-        first.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+        let first = json!({"name": "run-1pct", "audienceSize": {"type": "PERCENTAGE", "value": 1}, "status": "ACTIVE",
+            "createTime": moment("16:10:00"), "updateTime": moment("16:12:00"), "outputLocation": "s3://out/1"});
         let exports = written(&status);
         assert_eq!(exports[0], first);
         assert_eq!((&exports[1]["error"], &exports[1]["startTime"]), (&json!("ExportFailed"), &Value::Null));
-        assert!(exports[1]["cause"].as_str().unwrap().contains("disk full"), "{exports}");
+        assert!(exports[1]["cause"].as_str().unwrap().contains("job run-5pct failed: disk full"), "{exports}");
         assert_eq!((&exports[2]["error"], &exports[2]["cause"]), (&json!("Conflict"), &json!("taken")));
     }
 
