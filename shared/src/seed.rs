@@ -348,6 +348,11 @@ mod tests {
             let is_plain = byte.is_ascii() && !matches!(byte, 0..0x20 | b'"' | b'\\');
             assert_eq!(plain(&line).is_some(), is_plain, "{byte} at {place}");
         }
+        for byte in *b"\"\\\n\xff" {
+            let mut line = b"{\"user_id\":\"01234567890123456789\"}".to_vec();
+            (line[15], line[23]) = (byte, byte);
+            assert_eq!(plain(&line), None, "{byte} twice, a word apart");
+        }
     }
 
     #[test]
