@@ -226,14 +226,15 @@ fn cells(line: &str) -> Option<[&str; 5]> {
     line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect::<Vec<_>>().try_into().ok()
 }
 
-/// The reason that the page gave for a permission, though who has it or on what may have grown or shrunk.
+/// The reason that the page gave for a permission, though who has it or on what may have grown or shrunk. None where more
+/// than one could be meant.
 fn reason<'p>(old: &'p str, permission: &str) -> Option<&'p str> {
     let [who, may, on, when, _] = cells(permission)?;
     let share = |one: &str, other: &str| one.split(", ").any(|item| other.split(", ").any(|known| known == item));
     let rows: Vec<_> = old.lines().filter_map(cells).collect();
     let same = rows.iter().find(|row| row[..4] == [who, may, on, when]);
-    let alike = || rows.iter().find(|row| row[1] == may && share(row[0], who) && share(row[2], on));
-    same.or_else(alike).map(|row| row[4])
+    let mut alike = rows.iter().filter(|row| row[1] == may && share(row[0], who) && share(row[2], on));
+    same.or_else(|| alike.next().filter(|_| alike.next().is_none())).map(|row| row[4])
 }
 
 /// The page with these permissions in its tables, and the reasons that it gave already.
