@@ -234,8 +234,9 @@ fn reason(line: &[u8]) -> &'static str {
 /// Users by their hashes, of 128 bits: one half says from where a user is looked for, the other is kept in the first free
 /// place. So two users pass for one where a half is the same and their places are near: in one seed of 10¹³.
 ///
-/// A table of fixed size, half full at most, is never copied to grow, and what is not touched of it takes no memory. With
-/// a `HashSet`, which grows by doubling, or with whole hashes kept, all of it took twice the memory (2026-11-23).
+/// A table of fixed size, half full at most, is never copied to grow, and what is not touched of it takes no memory. The
+/// whole process takes 12 MB; with whole hashes kept it took 20, and with a `HashSet`, which grows by doubling, 30
+/// (2026-11-23).
 #[derive(Default)]
 struct Seen {
     /// 0 is a free place.

@@ -1,5 +1,5 @@
-//! Reads which job, calls `GetAudienceGenerationJob`, `ListAudienceExportJobs` or `DescribeBatchSegmentJob`, answers how
-//! far the job is and, of an audience that is ready, which sizes to export.
+//! Reads which job, or which exports, calls `GetAudienceGenerationJob`, `ListAudienceExportJobs` or
+//! `DescribeBatchSegmentJob`, answers how far each is and, of an audience that is ready, which sizes to export.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
