@@ -25,6 +25,7 @@ impl Console {
             "aws" => "console.aws.amazon.com",
             "aws-cn" => "console.amazonaws.cn",
             "aws-us-gov" => "console.amazonaws-us-gov.com",
+            "aws-eusc" => "console.amazonaws-eusc.eu",
             _ => return None,
         };
         // It becomes part of a host.

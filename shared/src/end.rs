@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::audience_report::{Audience, Size, sizes};
 use crate::audience_size::AudienceSize;
+use crate::cause;
 use crate::console::Console;
 use crate::error::{Error, ErrorName, withhold};
 use crate::execution::{Engine, Moment, Workflows};
@@ -639,15 +640,9 @@ fn moment(millis: i64) -> Option<Moment> {
     (0..=253_402_300_799_999).contains(&millis).then(|| DateTime::from_millis(millis).into())
 }
 
-/// A cause as it is told: a function's is JSON around its message; what a service quotes of SQL is withheld.
+/// The text of a cause without the SQL that a service may quote in it.
 fn told_cause(cause: &str, input: Option<&Value>) -> String {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct FunctionError {
-        error_message: String,
-    }
-    let unwrapped: Option<FunctionError> = serde_json::from_str(cause).ok();
-    let message = unwrapped.map_or_else(|| cause.to_owned(), |error| error.error_message);
+    let message = cause::message(cause).unwrap_or_else(|| cause.to_owned());
     let sql = input.and_then(|input| input.pointer("/seedAudience/sqlParameters"));
     let query = sql.and_then(|sql| sql.get("queryString")?.as_str());
     let parameters = sql.and_then(|sql| sql.get("parameters")?.as_object());

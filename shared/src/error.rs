@@ -11,6 +11,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::{MAX_CAUSE_BYTES, cut};
+
 /// The name of an error: what a workflow's Retry and Catch match, exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ErrorName {
@@ -189,10 +191,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Step Functions sees the name as the error and the message as its cause.
+/// Step Functions sees the name as the error and the message, cut to [`MAX_CAUSE_BYTES`], in its cause.
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        Self { error_type: error.name.as_str().to_owned(), error_message: error.message }
+        Self { error_type: error.name.as_str().to_owned(), error_message: cut(&error.message, MAX_CAUSE_BYTES) }
     }
 }
 

@@ -211,6 +211,11 @@ impl Attempt {
     }
 }
 
+/// The longest input of an execution that is passed on, in characters of JSON.
+///
+/// Step Functions fails a state whose data exceeds 262,144 bytes, and no Catch sees it. A character has at most four bytes.
+pub const MAX_INPUT_CHARACTERS: u64 = 60_000;
+
 /// What an execution was started with.
 pub enum Input {
     /// An object that somebody put into the stack's bucket.

@@ -24,10 +24,12 @@
 //! | [`end`] | how the end of a run is told: to people, to other systems, in figures |
 //! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
+//! | [`cause`] | the text in the cause of a failed task |
 //! | [`environment`], [`client`], [`log`] | how every function is set up |
 
 pub mod audience_report;
 pub mod audience_size;
+pub mod cause;
 pub mod client;
 pub mod console;
 pub mod end;

@@ -5,15 +5,34 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 /// How many seconds a run waits before it tries again to start a job that was over a quota: drawn anew each time, so
 /// that runs that wait together do not try together. The workflows hold this rule, and a test holds them to it.
 pub const QUOTA_WAIT_SECONDS: RangeInclusive<u32> = 60..=180;
 
-/// The bounds of the wait between two looks, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The bounds of the wait between two status checks, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "UncheckedPollBounds")]
 pub struct PollBounds {
-    min: u32,
-    max: u32,
+    min_seconds: u32,
+    max_seconds: u32,
+}
+
+/// Bounds as an event has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UncheckedPollBounds {
+    min_seconds: u32,
+    max_seconds: u32,
+}
+
+impl TryFrom<UncheckedPollBounds> for PollBounds {
+    type Error = String;
+
+    fn try_from(bounds: UncheckedPollBounds) -> Result<Self, String> {
+        Self::new(bounds.min_seconds, bounds.max_seconds)
+    }
 }
 
 impl PollBounds {
@@ -22,7 +41,7 @@ impl PollBounds {
         if min == 0 || min > max {
             return Err(format!("{min} to {max} seconds are no bounds (1 or more, the least not above the most)"));
         }
-        Ok(Self { min, max })
+        Ok(Self { min_seconds: min, max_seconds: max })
     }
 
     /// Seconds until the next look at a job that is `age` seconds old, by a run that has `left` seconds left.
@@ -32,7 +51,7 @@ impl PollBounds {
     pub fn check_after(self, age: i64, left: i64) -> u32 {
         let tenth = u32::try_from(age.max(0) / 10).unwrap_or(u32::MAX);
         let left = u32::try_from(left.max(1)).unwrap_or(u32::MAX);
-        tenth.clamp(self.min, self.max).min(left)
+        tenth.clamp(self.min_seconds, self.max_seconds).min(left)
     }
 }
 
@@ -58,6 +77,14 @@ mod tests {
         assert!(PollBounds::new(0, 10).is_err());
         assert!(PollBounds::new(11, 10).is_err());
         assert!(PollBounds::new(10, 10).is_ok());
+    }
+
+    #[test]
+    fn bounds_are_read_as_they_are_written_and_checked() {
+        let written = serde_json::to_value(PollBounds::new(13, 900).unwrap()).unwrap();
+        assert_eq!(written, serde_json::json!({"minSeconds": 13, "maxSeconds": 900}));
+        assert_eq!(serde_json::from_value::<PollBounds>(written).unwrap(), PollBounds::new(13, 900).unwrap());
+        assert!(serde_json::from_value::<PollBounds>(serde_json::json!({"minSeconds": 9, "maxSeconds": 1})).is_err());
     }
 
     /// How often a job of that many seconds is looked at, from its start to its end.

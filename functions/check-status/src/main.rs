@@ -25,14 +25,12 @@ use serde_json::Value;
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let (least, most) = (environment.required("POLL_MIN_SECONDS")?, environment.required("POLL_MAX_SECONDS")?);
-    let poll = PollBounds::new(least, most)?;
     let config = client::config(&environment)?;
     let aws = Aws { ml: client!(aws_sdk_cleanroomsml, &config), personalize: client!(aws_sdk_personalize, &config) };
     let audience = aws.ml.get_audience_generation_job().audience_generation_job_arn("-").customize();
     let segment = aws.personalize.describe_batch_segment_job().batch_segment_job_arn("-").customize();
     let _ = tokio::join!(audience.interceptor(Knock).send(), segment.interceptor(Knock).send());
-    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &aws, poll));
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &aws));
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -54,6 +52,8 @@ struct Event {
     #[serde(default)]
     was_there: bool,
     deadline: Deadline,
+    /// The stack's bounds of the wait between two checks, as the run began with them.
+    poll: PollBounds,
     execution: Execution,
     /// Of an audience: which sizes to export when it is ready.
     export: Option<ExportPolicy>,
@@ -68,7 +68,7 @@ enum Answer {
     Exports(ExportsStatus),
 }
 
-async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<Answer, Error> {
+async fn check(event: Value, aws: &Aws) -> Result<Answer, Error> {
     let event: Event = read_event(event)?;
     log::about(&event.execution);
     let look = |kind, job| Look {
@@ -77,7 +77,7 @@ async fn check(event: Value, aws: &Aws, poll: PollBounds) -> Result<Answer, Erro
         start_time: event.start_time,
         was_there: event.was_there,
         deadline: event.deadline,
-        poll,
+        poll: event.poll,
         now: SystemTime::now().into(),
     };
     let job = (&event.audience_generation_job_arn, event.exports, &event.batch_segment_job_arn);

@@ -15,14 +15,12 @@ use serde_json::json;
 
 const ARN: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
 
-fn poll() -> PollBounds {
-    PollBounds::new(15, 900).unwrap()
-}
 
 fn event(more: &Value) -> Value {
     let start = Moment::from(SystemTime::now()).to_string();
     let mut event = json!({
         "audienceGenerationJobArn": ARN, "startTime": start, "deadline": "2999-01-01T00:00:00Z",
+        "poll": {"minSeconds": 15, "maxSeconds": 900},
         "execution": {"id": "arn", "name": "run", "startTime": start},
     });
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -57,7 +55,7 @@ fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
 
 /// The answer as the workflow gets it.
 async fn answer(event: Value, rules: &[&Rule]) -> Result<Value, Error> {
-    check(event, &aws(rules), poll()).await.map(|answer| serde_json::to_value(answer).unwrap())
+    check(event, &aws(rules)).await.map(|answer| serde_json::to_value(answer).unwrap())
 }
 
 async fn of_refusal(status: u16, code: &'static str, more: &Value) -> Result<Value, Error> {
@@ -217,6 +215,7 @@ async fn of_segment(rule: Rule) -> Result<Value, Error> {
     let start = Moment::from(SystemTime::now()).to_string();
     let event = json!({
         "batchSegmentJobArn": SEGMENT, "startTime": start, "deadline": "2999-01-01T00:00:00Z",
+        "poll": {"minSeconds": 15, "maxSeconds": 900},
         "execution": {"id": "arn", "name": "run", "startTime": start},
     });
     answer(event, &[&rule]).await

@@ -2,6 +2,7 @@
 it ends. Run with the checks' virtual environment: python audience_cases.py audience.asl.json"""
 
 import json
+import pathlib
 import sys
 
 from sfnx.testing import Failure, run
@@ -19,6 +20,7 @@ CHECKED = {
     "modelSizes": SIZES,
     "seed": {"users": 1200, "uniqueUsers": 1180, "blankLines": 0, "badLines": 0},
     "skipped": [],
+    "poll": {"minSeconds": 13, "maxSeconds": 900},
 }
 REPORT = "s3://b/reports/run/index.html"
 SAID = f" Report: {REPORT}."  # the end of a cause where a report was written
@@ -39,6 +41,16 @@ def ready(sizes=SIZES, metrics=METRICS):
 
 def ended(phase, error, cause):
     return {**NOTHING, "phase": phase, "status": "CREATE_FAILED", "error": error, "cause": cause}
+
+
+# Causes as AWS writes them: the error, the cause (none: no cause), and the text that a person should read.
+CAUSES = json.loads((pathlib.Path(__file__).parents[2] / "data/causes.json").read_text(encoding="utf-8"))
+
+
+def failures_as_aws_writes_them():
+    for example in CAUSES:
+        failure = Failure(example["error"], example["cause"])
+        yield example, failure
 
 
 TIMES = {"createTime": None, "updateTime": None}
@@ -196,7 +208,7 @@ def a_start_that_is_refused_fails_uncaught(definition):
 
 def a_lost_answer_is_retried_and_says_so(definition):
     for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError",
-                  "States.Timeout", "Lambda.ServiceException"]:
+                  "Runtime.OutOfMemory", "States.Timeout", "Lambda.ServiceException", "Lambda.KMSAccessDeniedException"]:
         execution, payloads, _ = drive(definition, {
             "CheckRequest": [CHECKED], "StartGeneration": [failing(error), STARTED],
             "CheckGeneration": [failing(error), ready(SIZES[:1])],
@@ -320,12 +332,63 @@ def an_export_that_is_refused_does_not_stop_the_others(definition):
     fails(execution, "ExportFailed", "5pct (Conflict: taken). There: 10000.")
 
 
-def a_cause_that_is_no_json_is_told_as_it_is(definition):
+def the_text_of_each_real_cause_is_kept_when_an_export_does_not_start(definition):
+    for example, failure in failures_as_aws_writes_them():
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+            "StartExport": {5: [failure] * 7, 10000: [{"name": "spring-10000"}]}, "CheckExports": [{10000: exported()}],
+        })
+        fails(execution, "ExportFailed", f"5pct ({example['error']}: {example['text']}). There: 10000.")
+        assert called(payloads, "WriteReport")[0]["exports"][0]["cause"] == example["text"], example
+
+
+def the_text_of_each_real_cause_is_kept_when_exports_cannot_be_checked(definition):
+    for example, failure in failures_as_aws_writes_them():
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready()],
+            "CheckExports": [{5: exported(), 10000: 7}, *[failure] * 7],
+        })
+        fails(execution, "ExportFailed", f"10000 ({example['error']}: {example['text']}). There: 5pct.")
+        assert len(called(payloads, "WriteReport")) == 1, example
+
+
+def a_report_is_missing_and_the_run_goes_on_for_each_real_cause(definition):
+    for _, failure in failures_as_aws_writes_them():
+        execution, _, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready([])],
+            "WriteReport": [failure] * 7,
+        })
+        assert execution.error is None and execution.output["report"] is None, execution
+
+
+def the_causes_of_25_exports_fit_into_the_cause_of_a_run(definition):
+    sizes = [{"type": "ABSOLUTE", "value": value} for value in range(1, 26)]
     execution, _, _ = drive(definition, {
-        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
-        "StartExport": [Failure("Lambda.ResourceNotFoundException", "no such function")], "CheckExports": [{}],
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(sizes)],
+        "StartExport": {size["value"]: [failing("Conflict", "taken " * 2000)] for size in sizes}, "CheckExports": [{}],
     })
-    fails(execution, "ExportFailed", "5pct (Lambda.ResourceNotFoundException: no such function). There: none.")
+    fails(execution, "ExportFailed", "25 of 25 exports", "the report has all", ARN)
+    assert len(execution.cause) < 2000, len(execution.cause)
+
+
+def an_input_that_may_be_too_large_is_not_passed_on(definition):
+    for request, is_passed in [({"note": "x" * 50_000}, True), ({"note": "x" * 261_900}, False), ({"note": "語" * 80_000}, False)]:
+        execution, payloads, _ = drive(definition, {"CheckRequest": [failing("InvalidRequest")]}, request)
+        check = called(payloads, "CheckRequest")[0]
+        assert check["input"] == (request if is_passed else None)
+        assert check["inputCharacters"] >= len(request["note"])
+        assert len(json.dumps(check).encode()) < 262_144
+
+
+def the_configuration_comes_from_the_definition(definition):
+    _, payloads, _ = drive(definition, {
+        "CheckRequest": [CHECKED], "StartGeneration": [STARTED], "CheckGeneration": [ready(SIZES[:1])],
+        "CheckExports": [{5: exported()}],
+    })
+    stack = called(payloads, "CheckRequest")[0]["stack"]
+    assert stack["export"] == "${ExportPolicy}" and all(isinstance(value, str) for value in stack.values()), stack
+    assert called(payloads, "CheckGeneration")[0]["poll"] == CHECKED["poll"]
+    assert called(payloads, "CheckExports")[0]["poll"] == CHECKED["poll"]
 
 
 def exports_that_can_no_longer_be_looked_at_end_the_run_and_those_that_were_seen_are_there(definition):

@@ -8,22 +8,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lookalike::ErrorName;
+use lookalike::cause::TEXT_OF_CAUSE;
+use lookalike::execution::MAX_INPUT_CHARACTERS;
 use lookalike::report::REPORT_LIES_AT;
 use lookalike::schedule::QUOTA_WAIT_SECONDS;
 use serde_json::{Map, Value};
 
-/// The errors of Lambda and Step Functions themselves that a workflow may match.
-const FOREIGN: [&str; 10] = [
+/// The errors of Lambda and Step Functions themselves that pass, so that every task retries them. `tests/template` has the
+/// list of all, with the reason of each.
+const PASSING: [&str; 16] = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Lambda.KMSAccessDeniedException",
+    "Lambda.KMSDisabledException",
+    "Lambda.KMSInvalidStateException",
+    "Lambda.KMSNotFoundException",
+    "Lambda.ResourceNotReadyException",
+    "Lambda.ResourceConflictException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
     "Runtime.ExitError",
+    "Runtime.OutOfMemory",
     "States.Timeout",
-    "States.ALL",
 ];
 
 fn root() -> PathBuf {
@@ -87,7 +96,8 @@ fn every_error_that_a_workflow_matches_exists() {
     let ours = ErrorName::ALL.map(ErrorName::as_str);
     each_state(|name, state| {
         for error in [matched(state, "Retry"), matched(state, "Catch")].concat() {
-            assert!(ours.contains(&error) || FOREIGN.contains(&error), "{name} matches {error}");
+            let exists = ours.contains(&error) || PASSING.contains(&error) || error == "States.ALL";
+            assert!(exists, "{name} matches {error}");
         }
     });
 }
@@ -102,8 +112,8 @@ fn every_task_retries_what_passes_and_nothing_else_of_ours() {
         for error in ErrorName::ALL {
             assert_eq!(retried.contains(&error.as_str()), error.is_passing(), "{name} and {error}");
         }
-        for error in FOREIGN.iter().filter(|error| **error != "States.ALL") {
-            assert!(retried.contains(error), "{name} does not retry {error}");
+        for error in PASSING {
+            assert!(retried.contains(&error), "{name} does not retry {error}");
         }
         assert!(state["TimeoutSeconds"].is_u64(), "{name} has no timeout");
     });
@@ -137,13 +147,56 @@ fn a_wait_for_a_quota_is_drawn_from_the_rule_and_never_goes_beyond_the_deadline(
 
 #[test]
 fn a_bad_end_after_its_report_says_where_it_lies_as_tell_end_reads_it() {
-    let rule = format!("{{% $cause & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
+    let rule = format!("{{% $runCause & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
     let machines = machines();
     let ends: Vec<_> =
         machines.iter().filter_map(|(name, states)| Some((name, states.get("RunEndedBadly")?))).collect();
     assert_eq!(ends.len(), 2);
     for (name, end) in ends {
         assert_eq!(end["Cause"], rule, "{name}");
+    }
+}
+
+/// Every text below a value.
+fn texts_of(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts_of).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_catch_reads_a_cause_by_the_one_rule_for_it() {
+    let mut read = 0;
+    each_state(|name, state| {
+        for entry in state["Catch"].as_array().map_or(&[][..], Vec::as_slice) {
+            let causes: Vec<&str> = texts_of(entry).into_iter().filter(|text| text.contains(".Cause")).collect();
+            for text in causes {
+                assert!(text.contains(TEXT_OF_CAUSE), "{name}: {text}");
+                assert!(!text.replace(TEXT_OF_CAUSE, "").contains(".Cause"), "{name}: {text}");
+            }
+        }
+    });
+    for (_, states) in machines() {
+        read += states.values().flat_map(texts_of).filter(|text| text.contains(TEXT_OF_CAUSE)).count();
+    }
+    assert!(read >= 2);
+}
+
+#[test]
+fn an_input_that_could_exceed_a_states_data_is_not_passed_on() {
+    let input = "$states.context.Execution.Input";
+    let rule = format!("{{% $length($string({input})) > {MAX_INPUT_CHARACTERS} ? null : {input} %}}");
+    for workflow in ["audience", "segment"] {
+        let file = root().join(format!("statemachine/{workflow}.asl.json"));
+        let definition: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let payload = &definition["States"]["CheckRequest"]["Arguments"]["Payload"];
+        assert_eq!(payload["input"], rule, "{workflow}");
+        assert_eq!(payload["inputCharacters"], format!("{{% $length($string({input})) %}}"), "{workflow}");
+        // A character has at most four bytes, and the rest of the payload some thousands.
+        assert!(MAX_INPUT_CHARACTERS * 4 + 16_384 < 262_144);
     }
 }
 
@@ -250,18 +303,17 @@ fn the_template_fills_in_every_place_of_a_definition() {
         let (_, machine) = template.split_once(&format!("DefinitionUri: {file}\n")).unwrap();
         let machine = machine.split("      Role:").next().unwrap();
         for place in places {
-            if place == "Partition" {
-                assert!(machine.contains("        Partition: !Ref AWS::Partition\n"), "{file}");
+            let Some(function) = place.strip_suffix("FunctionArn") else {
+                assert!(machine.contains(&format!("        {place}: ")), "{file}: {place} is not filled in");
                 continue;
-            }
-            let function = place.strip_suffix("Arn").unwrap();
+            };
             // A published version: a run that is under way when the functions are updated goes on with those it began with.
             assert!(
-                machine.contains(&format!("        {place}: !Ref {function}.Version\n")),
+                machine.contains(&format!("        {place}: !Ref {function}Function.Version\n")),
                 "{file}: {place} is not filled in"
             );
             assert!(
-                template.contains(&format!("                - !Sub ${{{function}.Arn}}:*\n")),
+                template.contains(&format!("                - !Sub ${{{function}Function.Arn}}:*\n")),
                 "{function} may not be invoked"
             );
         }

@@ -39,10 +39,18 @@ for name, definition in definitions.items():
     machine["Definition"] = definition
 
 
+# Where the expanded template is read as deployed.
+PSEUDO_PARAMETERS = {"AWS::AccountId": "123456789012", "AWS::Partition": "aws", "AWS::Region": "us-east-1"}
+
+
 def holds(condition):
     (function, operands), = condition.items()
+    if function == "Condition":
+        return holds(all_conditions[operands])
     if function == "Fn::Not":
         return not holds(*operands)
+    if function == "Fn::Or":
+        return any(map(holds, operands))
     if function == "Fn::Equals":
         return len({str(values.get(o["Ref"])) if isinstance(o, dict) else str(o) for o in operands}) == 1
     raise NotImplementedError(function)
@@ -63,8 +71,9 @@ def decided(value):
 if given:
     for name, value in given.items():
         expanded["Parameters"][name]["Default"] = value
-    values = {name: parameter.get("Default") for name, parameter in expanded["Parameters"].items()}
-    conditions = {name: holds(condition) for name, condition in expanded.pop("Conditions").items()}
+    values = {name: parameter.get("Default") for name, parameter in expanded["Parameters"].items()} | PSEUDO_PARAMETERS
+    all_conditions = expanded.pop("Conditions")
+    conditions = {name: holds(condition) for name, condition in all_conditions.items()}
     resources = expanded["Resources"].items()
     expanded["Resources"] = {name: r for name, r in resources if conditions.get(r.pop("Condition", None), True)}
     expanded = decided(expanded)

@@ -35,9 +35,13 @@ impl Permission {
         let resources = on.map_or_else(|| texts(&statement["Resource"]), |on| vec![on.to_owned()]);
         let mut when = Vec::new();
         for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
+            let (operator, if_exists) = match operator.strip_suffix("IfExists") {
+                Some(operator) => (operator, ", if given"),
+                None => (operator.as_str(), ""),
+            };
             assert!(
                 ["Bool", "StringEquals", "StringNotEquals", "StringLike", "ArnEquals", "ArnLike", "Null"]
-                    .contains(&operator.as_str()),
+                    .contains(&operator),
                 "say how {operator} is written"
             );
             for (key, values) in keys.as_object().unwrap() {
@@ -46,12 +50,12 @@ impl Permission {
                     continue;
                 }
                 let values: Vec<_> = texts(values).iter().map(|value| code(value)).collect();
-                let is = match operator.as_str() {
+                let is = match operator {
                     "StringNotEquals" => "is not",
                     like if like.ends_with("Like") => "is like",
                     _ => "is",
                 };
-                when.push(format!("{} {is} {}", code(key), values.join(" or ")));
+                when.push(format!("{} {is} {}{if_exists}", code(key), values.join(" or ")));
             }
         }
         // Whether JSON keeps its order depends on what else is built.
@@ -192,6 +196,7 @@ fn permissions(template: &Value) -> [Vec<Permission>; 2] {
     let is_common = |permission: &Permission| {
         let first = permission.may[0].as_str();
         ["what ", "`logs:", "`xray:"].iter().any(|start| first.starts_with(start))
+            || permission.when.iter().any(|when| when.starts_with("`kms:EncryptionContext:aws:lambda:"))
     };
     let roles = merge(roles, |permission| &mut permission.who, is_common);
     let is_trust = |permission: &Permission| permission.may == ["`sts:AssumeRole`"];
@@ -284,8 +289,8 @@ async fn a_workflow_may_call_the_functions_that_it_calls_and_no_other() {
     let roles = of_type(&template, "AWS::IAM::Role");
     for (id, workflow) in of_type(&template, "AWS::StepFunctions::StateMachine") {
         let definition = workflow["Definition"].to_string();
-        let named = definition.split("${").skip(1).filter_map(|rest| rest.split_once("Arn}"));
-        let called: BTreeSet<String> = named.map(|(function, _)| function.to_owned()).collect();
+        let named = definition.split("${").skip(1).filter_map(|rest| rest.split_once("FunctionArn}"));
+        let called: BTreeSet<String> = named.map(|(function, _)| format!("{function}Function")).collect();
         let may: BTreeSet<String> = roles[format!("{id}Role").as_str()]["Policies"]
             .as_array()
             .unwrap()

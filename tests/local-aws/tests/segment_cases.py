@@ -11,6 +11,7 @@ CHECKED = {
     "input": {"lines": 3, "kind": "itemId"},
     "warnings": ["careful"],
     "skipped": [],
+    "poll": {"minSeconds": 13, "maxSeconds": 900},
 }
 STARTED = {"batchSegmentJobArn": ARN, "name": "spring"}
 READY = {
@@ -46,6 +47,8 @@ def a_request_becomes_segments(definition):
     looks = called(payloads, "CheckSegment")
     assert [look["wasThere"] for look in looks] == [False, True, True]
     assert looks[0]["batchSegmentJobArn"] == ARN and looks[0]["startTime"]
+    assert [look["poll"] for look in looks] == [CHECKED["poll"]] * 3
+    assert check["stack"]["segmentRoleArn"] == "${SegmentRoleArn}", check["stack"]
     count = called(payloads, "CountSegment")[0]
     assert count["outputLocation"] == "s3://b/out/" and count["createTime"] == READY["createTime"]
 
@@ -121,7 +124,8 @@ def a_quota_is_waited_for_and_the_next_attempt_looks_first(definition):
 
 
 def a_lost_answer_is_retried_and_says_so(definition):
-    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"]:
+    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.OutOfMemory", "States.Timeout",
+                  "Lambda.KMSDisabledException"]:
         execution, payloads, _ = drive(definition, {
             "CheckRequest": [failing(error), CHECKED], "StartSegment": [failing(error), STARTED],
             "CheckSegment": [failing(error), READY], "CountSegment": [failing(error), COUNTED],
