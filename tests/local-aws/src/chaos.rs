@@ -164,8 +164,8 @@ pub async fn run(aws: &LocalAws, plan: Plan, mut tell: impl FnMut(&str)) -> Resu
     for execution in known.values_mut() {
         *execution = aws.execution(&execution.arn).await?;
     }
-    let jobs = aws.emulator("jobs").await?;
-    let faults = aws.emulator("faults").await?;
+    let jobs = aws.emulator("_emulator/jobs").await?;
+    let faults = aws.emulator("_emulator/faults").await?;
     Ok(judge(plan, &known, &jobs, &faults, repeated, began.elapsed()))
 }
 

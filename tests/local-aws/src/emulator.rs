@@ -96,7 +96,7 @@ impl Emulator {
 
     /// The calls that it has received, in order.
     pub(crate) async fn calls(&self) -> Result<Vec<ReceivedCall>> {
-        self.tell("calls").await
+        self.get("_emulator/calls").await
     }
 
     /// Asks it something by hand, in JSON: what an AWS client could ask, or what none can.
@@ -110,9 +110,9 @@ impl Emulator {
         Ok((answer.status, json))
     }
 
-    /// What it tells of itself under `/_emulator/`.
-    pub(crate) async fn tell<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T> {
-        let url = format!("{}/_emulator/{what}", self.endpoint);
+    /// What it answers at a path.
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let url = format!("{}/{path}", self.endpoint);
         let body = http::get(&url).await.ok_or_else(|| Error::new(format!("GET {url}: no answer")))?;
         serde_json::from_slice(&body).map_err(|e| Error::new(format!("GET {url}: {e}")))
     }

@@ -248,9 +248,9 @@ impl LocalAws {
         self.emulator.calls().await
     }
 
-    /// What the ML services have truly started, and the faults that struck: `/_emulator/jobs`, `/_emulator/faults`.
-    pub async fn emulator(&self, what: &str) -> Result<Value> {
-        self.emulator.tell(what).await
+    /// What the emulator answers at a path: `_emulator/jobs` (all that was started), `audience-generation-job` (the list).
+    pub async fn emulator(&self, path: &str) -> Result<Value> {
+        self.emulator.get(path).await
     }
 
     /// Asks the emulator something past the stack (`audience-generation-job`, `_emulator/age`): the status and the answer.

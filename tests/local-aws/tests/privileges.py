@@ -71,8 +71,14 @@ def needed(stack):
     def invoke(*names, version=""):
         return [("lambda:InvokeFunction", stack.function(f"{name}Function") + version, {}) for name in names]
 
-    model = stack.arn("cleanrooms-ml", "configured-audience-model/one", account="999999999999")
+    # Across accounts a job has an ARN in each of the two.
+    model = stack.arn("cleanrooms-ml", "configured-audience-model/one")
+    their_model = stack.arn("cleanrooms-ml", "configured-audience-model/one", account="999999999999")
     generation = stack.arn("cleanrooms-ml", "audience-generation-job/one")
+    their_generation = stack.arn("cleanrooms-ml", "audience-generation-job/one", account="999999999999")
+    # What an earlier key encrypts.
+    key = stack.arn("kms", "key/earlier")
+    decrypt = ("kms:Decrypt", key, {"kms:EncryptionContext:aws:s3:arn": f"{stack.bucket}/checked/a"})
     segment = stack.arn("personalize", "batch-segment-job/one")
     queue = stack.arn("sqs", stack.name_of("DeadLetterQueue"))
     bus = stack.arn("events", f"event-bus/{stack.name_of('EventBus').split('/')[-1]}")
@@ -89,12 +95,14 @@ def needed(stack):
             s3("ListBucket"),
             *[s3(action, key) for action in ("GetObject", "GetObjectVersion")
               for key in ("seeds/a", "requests/a", "segments/a")],
-            s3("PutObject", "checked/a"), s3("AbortMultipartUpload", "checked/a"),
+            s3("PutObject", "checked/a"), s3("AbortMultipartUpload", "checked/a"), decrypt,
             ("cleanrooms-ml:GetConfiguredAudienceModel", model, {}),
+            ("personalize:DescribeSolutionVersion", stack.arn("personalize", "solution/one/two"), {}),
         ],
         "StartGenerationFunctionRole": [
-            s3("GetObject", "checked/a"),
-            ("cleanrooms-ml:StartAudienceGenerationJob", model, {}),
+            s3("GetObject", "checked/a"), decrypt,
+            *[("cleanrooms-ml:StartAudienceGenerationJob", resource, {})
+              for resource in (model, their_model, generation, their_generation)],
             ("cleanrooms-ml:TagResource", generation, {}),
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
             ("iam:PassRole", stack.role("SeedRole"), TO_CLEAN_ROOMS),
@@ -108,15 +116,15 @@ def needed(stack):
             ("cleanrooms-ml:StartAudienceExportJob", generation, {}),
             ("cleanrooms-ml:ListAudienceExportJobs", generation, {}),
         ],
-        "WriteReportFunctionRole": [s3("GetObject", "checked/a"), s3("PutObject", "reports/a")],
+        "WriteReportFunctionRole": [s3("GetObject", "checked/a"), s3("PutObject", "reports/a"), decrypt],
         "StartSegmentFunctionRole": [
-            s3("GetObject", "checked/a"),
+            s3("GetObject", "checked/a"), decrypt,
             ("personalize:CreateBatchSegmentJob", segment, {}),
             ("personalize:TagResource", segment, {}),
             ("personalize:ListBatchSegmentJobs", "*", {}),
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
-        "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a")],
+        "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a"), decrypt],
         "TellEndFunctionRole": [
             ("sns:Publish", stack.ids["NotificationTopic"], {}),
             ("events:PutEvents", bus, {}),
@@ -127,7 +135,8 @@ def needed(stack):
         "SegmentStateMachineRole": logs + invoke(
             "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
         "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "TellEnd", "DeleteAudiences") + [
-            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {})],
+            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}),
+            ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],
         "DeleteAudiencesFunctionRole": [
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
             ("cleanrooms-ml:GetAudienceGenerationJob", generation, {}),
@@ -135,14 +144,16 @@ def needed(stack):
             ("cleanrooms-ml:DeleteAudienceGenerationJob", generation, {"aws:ResourceTag/lookalike:stack": stack.name}),
             ("sqs:SendMessage", queue, {}),
         ],
-        "SeedRole": [s3("ListBucket"), s3("GetObject", "checked/a")],
-        "SegmentRole": [s3("ListBucket"), s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a")],
+        "SeedRole": [s3("ListBucket"), s3("GetObject", "checked/a"), decrypt],
+        "SegmentRole": [s3("ListBucket"), s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a"), decrypt],
     }
     # AWS's own policy for functions, which names no log group.
     stream = stack.arn("logs", "log-group:one:log-stream:one")
     for role in needs:
         if role.endswith("FunctionRole"):
             needs[role] += [("logs:CreateLogStream", stream, {}), ("logs:PutLogEvents", stream, {})]
+            variables = {"kms:EncryptionContext:aws:lambda:FunctionArn": stack.function("CheckRequestFunction")}
+            needs[role].append(("kms:Decrypt", key, variables))
     return needs
 
 
@@ -166,6 +177,12 @@ def refused(stack):
                    "PutBucketPublicAccessBlock"):
         yield f"s3:{action}", stack.bucket, ours
 
+    # Keys decrypt what is the stack's, and nothing else.
+    for key in (stack.arn("kms", "key/one"), stack.arn("kms", "key/one", account="999999999999")):
+        yield "kms:Decrypt", key, {}
+        yield "kms:Decrypt", key, {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::another-bucket/checked/a"}
+        yield "kms:CreateGrant", key, {}
+
     # Models are used and never made, changed or shared; and only those of this Region.
     model = stack.arn("cleanrooms-ml", "configured-audience-model/one")
     for action in ("CreateConfiguredAudienceModel", "UpdateConfiguredAudienceModel", "DeleteConfiguredAudienceModel",
@@ -174,6 +191,7 @@ def refused(stack):
     elsewhere = stack.arn("cleanrooms-ml", "configured-audience-model/one", region="eu-west-3")
     yield "cleanrooms-ml:StartAudienceGenerationJob", elsewhere, {}
     yield "cleanrooms-ml:GetConfiguredAudienceModel", elsewhere, {}
+    yield "cleanrooms-ml:GetConfiguredAudienceModel", model.replace(stack.account, "999999999999"), {}
     for action in ("GetTrainingDataset", "CreateAudienceModel", "DeleteAudienceModel"):
         yield f"cleanrooms-ml:{action}", "*", {}
     # Jobs are started and looked at, in this account alone, and deleted where they are this stack's.

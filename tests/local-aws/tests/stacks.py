@@ -1,7 +1,8 @@
 """Stacks beside the deployed one. Run with a virtual environment that has boto3:
 
 python stacks.py copy STACK NAME          makes the same stack again under a name, and prints its outputs as JSON
-python stacks.py break NAME VARIABLE      updates a stack so that this variable of its functions is not to be read
+python stacks.py break NAME FUNCTION VARIABLE      updates a stack so that this variable of a function has a useless value
+python stacks.py update NAME PARAMETER=VALUE...    updates a stack with other values of its parameters alone
 python stacks.py unchanged NAME           updates a stack with what it is made of, and prints what CloudFormation says
 python stacks.py restore NAME STACK       updates a stack with what another is made of: rolls it back
 python stacks.py delete NAME              deletes a stack, and prints as JSON which of its resources are still there
@@ -58,11 +59,23 @@ def same_parameters(stack):
     return [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in described(stack)["Parameters"]]
 
 
-def break_variable(name, variable):
+def break_variable(name, function, variable):
     template = template_of(name)
-    changed = re.sub(rf"({variable}\"?:)[^\n]*(\n[^\n]*Ref:?[^\n]*)?", rf"\1 broken", template, count=1)
+    before, after = re.split(rf"(?=\b{function}\"?:)", template, maxsplit=1)
+    pattern = rf"({variable}\"?:)[^\n]*(\n +- [^\n]*|\n +Fn::If:[^\n]*|\n[^\n]*Ref:?[^\n]*)*"
+    changed = before + re.sub(pattern, r"\1 http://127.0.0.1:9", after, count=1)
     assert changed != template, template[:2000]
     CLOUDFORMATION.update_stack(**of(changed, name), Parameters=same_parameters(name))
+    wait(name)
+
+
+def update(name, *parameters):
+    given = dict(parameter.split("=", 1) for parameter in parameters)
+    values = [
+        {"ParameterKey": p["ParameterKey"], "ParameterValue": given[p["ParameterKey"]]} if p["ParameterKey"] in given else p
+        for p in same_parameters(name)
+    ]
+    CLOUDFORMATION.update_stack(StackName=name, UsePreviousTemplate=True, Capabilities=CAPABILITIES, Parameters=values)
     wait(name)
 
 
@@ -102,7 +115,9 @@ def delete(name):
         one for one in all if one.split("/")[-1].startswith(f"{name}-") or one.endswith(f"/{name}")])}))
 
 
-COMMANDS = {"copy": copy, "break": break_variable, "unchanged": unchanged, "restore": restore, "delete": delete}
+COMMANDS = {
+    "copy": copy, "break": break_variable, "update": update, "unchanged": unchanged, "restore": restore, "delete": delete,
+}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])

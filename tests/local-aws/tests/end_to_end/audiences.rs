@@ -261,7 +261,7 @@ async fn a_job_whose_answer_is_lost_is_found_again_and_not_started_twice() {
     aws.upload("seeds/lost.jsonl", data("seed-cooks.jsonl"), &metadata).await.unwrap();
     let run = run_of_upload(aws, "seeds/lost.jsonl").await;
     assert_eq!(answered(&run)["name"], "lost-answer");
-    let jobs = aws.emulator("jobs").await.unwrap();
+    let jobs = aws.emulator("_emulator/jobs").await.unwrap();
     let named = jobs["generationJobs"].as_array().unwrap().iter().filter(|job| job["name"] == "lost-answer");
     assert_eq!(named.count(), 1);
 }
@@ -273,7 +273,7 @@ async fn a_look_that_takes_too_long_is_given_up_and_taken_again() {
         .await
         .unwrap();
     answered(&run_of_upload(aws, "seeds/slow.jsonl").await);
-    let faults = aws.emulator("faults").await.unwrap();
+    let faults = aws.emulator("_emulator/faults").await.unwrap();
     let slow = faults["faults"].as_array().unwrap().iter().find(|fault| fault["name"] == "slow-look").unwrap();
     assert_eq!(slow["struck"], 3);
 }
@@ -293,7 +293,7 @@ async fn exports_that_fail_do_not_stop_the_others_and_the_end_says_which_are_the
     {
         assert!(cause.contains(part), "{cause}");
     }
-    let jobs = aws.emulator("jobs").await.unwrap();
+    let jobs = aws.emulator("_emulator/jobs").await.unwrap();
     let exports = jobs["exportJobs"].as_array().unwrap().iter();
     let ready: BTreeSet<_> = exports
         .filter(|export| export["status"] == "ACTIVE")

@@ -27,12 +27,21 @@ mod updates;
 /// No run of these tests comes near it.
 const BOUND: Duration = Duration::from_mins(2);
 
+/// A second model of the same account.
+const OTHER_MODEL: &str =
+    "arn:aws:cleanrooms-ml:us-east-1:000000000000:configured-audience-model/22222222-2222-4333-8444-555555555555";
+
 /// One stack for all tests: each has an upload of its own, and what fails on purpose has a name of its own.
 async fn aws() -> &'static LocalAws {
     static AWS: OnceCell<LocalAws> = OnceCell::const_new();
     let start = || async {
         let fails = json!({"kind": "fails", "statusCode": "INTERNAL", "message": "An internal error."});
+        let sample: Value = serde_json::from_str(&data("emulator.json")).unwrap();
+        let mut other = sample["models"][0].clone();
+        other["configuredAudienceModelArn"] = json!(OTHER_MODEL);
+        other["name"] = json!("other");
         let emulator = json!({
+            "models": [sample["models"][0], other],
             "generationSeconds": 2, "exportSeconds": 1, "segmentSeconds": 2, "maxGenerationJobsInFlight": 3,
             "faults": [
                 {"operation": "StartAudienceExportJob", "name": "partly-2pct", "fault": fails},
@@ -48,6 +57,8 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "fails", "statusCode": "INTERNAL", "message": hostile::MESSAGE}},
                 // Long enough for an update of a stack.
                 {"name": "updated", "fault": {"kind": "unknownStatus", "seconds": 45}},
+                {"name": "before-update", "fault": {"kind": "unknownStatus", "seconds": 45}},
+                {"name": "after-update", "fault": {"kind": "unknownStatus", "seconds": 12}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"operation": "StartAudienceGenerationJob", "namePrefix": "privileges-", "times": 1,

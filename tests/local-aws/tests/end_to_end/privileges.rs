@@ -18,7 +18,8 @@ const OURS: &str = "privileges-";
 const VERSIONED: &str = "privileges-versioned";
 
 /// What roles allow though their functions never call it, and why.
-const NOT_CALLED: [(&str, &[&str], &str); 4] = [
+const NOT_CALLED: [(&str, &[&str], &str); 5] = [
+    ("kms:Decrypt", &[], "Lambda and S3 decrypt as the function"),
     ("logs:CreateLogGroup", &[], "AWS's policy for functions has it; the stack makes the groups itself"),
     ("logs:CreateLogStream", &[], "Lambda writes the log"),
     ("logs:PutLogEvents", &[], "Lambda writes the log"),

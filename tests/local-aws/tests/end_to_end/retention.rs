@@ -42,7 +42,7 @@ async fn until(is_so: impl AsyncFn() -> bool) {
 
 /// The status of the job of that name, as the emulator truly has it.
 async fn status(aws: &LocalAws, name: &str) -> String {
-    let jobs = aws.emulator("jobs").await.unwrap();
+    let jobs = aws.emulator("_emulator/jobs").await.unwrap();
     let job = jobs["generationJobs"].as_array().unwrap().iter().find(|job| job["name"] == name).unwrap();
     job["status"].as_str().unwrap().to_owned()
 }

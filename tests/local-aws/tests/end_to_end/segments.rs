@@ -154,7 +154,7 @@ async fn a_segment_job_whose_answer_is_lost_is_found_again_and_a_name_that_is_ta
     assert_eq!(answered(&first)["name"], "lost-segment");
     let second = run_of_input(aws, WORKFLOW, "lost-segment-2", &request).await;
     assert_eq!(second.error.as_deref(), Some("Conflict"), "{:?}", second.cause);
-    let jobs = aws.emulator("jobs").await.unwrap();
+    let jobs = aws.emulator("_emulator/jobs").await.unwrap();
     let named = jobs["segmentJobs"].as_array().unwrap().iter().filter(|job| job["name"] == "lost-segment");
     assert_eq!(named.count(), 1);
 }

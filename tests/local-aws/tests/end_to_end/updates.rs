@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_sfn::types::ExecutionStatus;
-use local_aws::{LocalAws, STACK};
+use local_aws::{Execution, LocalAws, STACK};
+use serde_json::{Value, json};
 
-use super::{BOUND, answered, aws, data, run_of_upload, script};
+use super::{BOUND, OTHER_MODEL, answered, aws, data, run_of_upload, script};
 
 /// The version of a function that a workflow calls, as its definition names it.
 async fn version_of(aws: &LocalAws, state_machine: &str, function: &str) -> String {
@@ -28,6 +30,79 @@ async fn entered(aws: &LocalAws, state_machine: &str, state: &str, earlier: Opti
         assert!(begun.elapsed() < BOUND, "{state_machine} has no run in {state}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// When the emulator was asked for the status of a job, as differences in seconds.
+async fn seconds_between_checks(aws: &LocalAws, name: &str) -> Vec<f64> {
+    let calls = aws.calls().await.unwrap();
+    let checks = calls.iter().filter(|call| call.operation == "GetAudienceGenerationJob");
+    let times: Vec<_> = checks.filter(|call| call.name.as_deref() == Some(name)).map(|call| call.at().unwrap()).collect();
+    times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default().as_secs_f64()).collect()
+}
+
+/// What a run made of the parameters, as the service and the run's report have it.
+async fn parameters_of(aws: &LocalAws, run: &Execution) -> Value {
+    let output = answered(run);
+    let jobs = aws.emulator("audience-generation-job").await.unwrap();
+    let jobs = jobs["audienceGenerationJobs"].as_array().unwrap();
+    let job = jobs.iter().find(|job| job["name"] == output["name"]).unwrap();
+    let report = output["report"].as_str().unwrap().replace("index.html", "report.json");
+    let report: Value = serde_json::from_slice(&aws.read(&report).await.unwrap()).unwrap();
+    let deadline = DateTime::from_str(report["deadline"].as_str().unwrap(), Format::DateTime).unwrap();
+    let started = DateTime::from(run.started);
+    json!({
+        "model": job["configuredAudienceModelArn"],
+        "collaboration": job["collaborationId"],
+        "exports": output["exports"].as_array().unwrap().iter().map(|export| &export["name"]).collect::<Vec<_>>(),
+        "hours": (deadline.secs() - started.secs() + 1800) / 3600,
+    })
+}
+
+#[tokio::test]
+async fn a_run_keeps_the_parameters_that_it_began_with_and_the_next_has_new_ones() {
+    const COLLABORATION: &str = "01234567-89ab-cdef-0123-456789abcdef";
+    let aws = aws().await;
+    let outputs = script(aws, &["stacks.py", "copy", STACK, "third"]).await;
+    let outputs: BTreeMap<String, String> = serde_json::from_str(&outputs).unwrap();
+    let machine = &outputs["AudienceStateMachineArn"];
+    let upload = async |name: &str| {
+        let put = aws.s3().put_object().bucket(&outputs["SeedBucketName"]).key(format!("seeds/{name}.jsonl"));
+        put.metadata("name", name).body(data("seed-cooks.jsonl").into_bytes().into()).send().await.unwrap();
+    };
+    script(aws, &["stacks.py", "update", "third", "ExportPolicy=1pct", "PollMinSeconds=20", "PollMaxSeconds=20"]).await;
+    upload("before-update").await;
+    let before = entered(aws, machine, "WaitForGeneration", None).await;
+    let began_with = version_of(aws, machine, "CheckRequestFunction").await;
+
+    let model = format!("ConfiguredAudienceModelArn={}", OTHER_MODEL);
+    let collaboration = format!("CollaborationId={COLLABORATION}");
+    let changed = ["ExportPolicy=2pct,5pct", "DeadlineSeconds=36000", "PollMinSeconds=100", "PollMaxSeconds=100"];
+    script(aws, &[&["stacks.py", "update", "third", &model, &collaboration], &changed[..]].concat()).await;
+    assert_eq!(version_of(aws, machine, "CheckRequestFunction").await, began_with, "a value published a version");
+    assert_eq!(aws.execution(&before).await.unwrap().status, ExecutionStatus::Running, "the update came too late");
+    upload("after-update").await;
+    let after = entered(aws, machine, "CheckRequest", Some(&before)).await;
+
+    let runs = [aws.wait_for_execution(&before, BOUND).await.unwrap(), aws.wait_for_execution(&after, BOUND).await.unwrap()];
+    let model = &aws.emulator_configuration().models[0].configured_audience_model_arn;
+    assert_eq!(
+        parameters_of(aws, &runs[0]).await,
+        json!({"model": model.as_str(), "collaboration": null, "exports": ["before-update-1pct"], "hours": 48})
+    );
+    assert_eq!(
+        parameters_of(aws, &runs[1]).await,
+        json!({
+            "model": OTHER_MODEL, "collaboration": COLLABORATION, "hours": 10,
+            "exports": ["after-update-2pct", "after-update-5pct"],
+        })
+    );
+    // Waits take a twentieth of their time here.
+    let least = |seconds: Vec<f64>| seconds.into_iter().fold(f64::MAX, f64::min);
+    let (before, after) =
+        (seconds_between_checks(aws, "before-update").await, seconds_between_checks(aws, "after-update").await);
+    assert!(before.len() > 5 && least(before.clone()) < 4.0, "{before:?}");
+    assert!(!after.is_empty() && least(after.clone()) >= 5.0, "{after:?}");
+    script(aws, &["stacks.py", "delete", "third"]).await;
 }
 
 #[tokio::test]
@@ -52,8 +127,8 @@ async fn a_second_stack_works_beside_the_first_is_updated_while_a_run_waits_and_
     let run = entered(aws, machine, "WaitForGeneration", None).await;
     let began_with = version_of(aws, machine, "CheckStatusFunction").await;
 
-    // From now on check-status does not even start.
-    script(aws, &["stacks.py", "break", "second", "POLL_MIN_SECONDS"]).await;
+    // The new version of check-status reaches no service.
+    script(aws, &["stacks.py", "break", "second", "CheckStatusFunction", "AWS_ENDPOINT_URL_CLEANROOMSML"]).await;
     assert_ne!(version_of(aws, machine, "CheckStatusFunction").await, began_with);
     assert_eq!(aws.execution(&run).await.unwrap().status, ExecutionStatus::Running, "the update came too late");
     let ended = aws.wait_for_execution(&run, BOUND).await.unwrap();
