@@ -16,8 +16,8 @@ pub struct Config {
     /// Where S3 is: else `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` says it, and without any it is AWS's own.
     #[serde(default)]
     pub s3_endpoint: Option<String>,
-    /// The account of every caller: that of the first model unless said. Models of another account are a
-    /// collaborator's: they take jobs, but can't be looked at.
+    /// The account of every caller. The default is the account of the first model. A model of another account accepts
+    /// jobs of a collaboration; every other call rejects its ARN.
     #[serde(default)]
     pub account_id: Option<String>,
     /// How long a generation job takes, at least.
@@ -32,15 +32,32 @@ pub struct Config {
     /// How long the deletion of a generation job takes.
     #[serde(default = "one_second")]
     pub deletion_seconds: f64,
-    /// How many generation jobs may be pending or in progress. No limit unless said.
-    #[serde(default)]
-    pub max_generation_jobs_in_flight: Option<u32>,
-    /// How many export jobs may be pending or in progress. No limit unless said.
-    #[serde(default)]
-    pub max_export_jobs_in_flight: Option<u32>,
-    /// How many segment jobs may be pending or in progress. No limit unless said.
+    /// The quota of generation jobs of the account that are pending or in progress. The default is 10, as on AWS.
+    #[serde(default = "default_max_generation_jobs_in_flight")]
+    pub max_generation_jobs_in_flight: u32,
+    /// The quota of export jobs of the account that are pending or in progress. The default is 20, as on AWS.
+    #[serde(default = "default_max_export_jobs_in_flight")]
+    pub max_export_jobs_in_flight: u32,
+    /// The quota of exports of one generation job that have not failed. No call deletes an export, so a quota that is
+    /// used up stays used up. The default is 25, as on AWS.
+    #[serde(default = "default_max_exports_per_generation_job")]
+    pub max_exports_per_generation_job: u32,
+    /// The quota of segment jobs that are pending or in progress. The default is no quota.
     #[serde(default)]
     pub max_segment_jobs_in_flight: Option<u32>,
+    /// The error that answers an ARN of another account. AWS does not document which one it is.
+    #[serde(default)]
+    pub other_account_error: OtherAccountError,
+    /// Whether `GetAudienceGenerationJob` shows no tags of a job that uses a model of another account. AWS does not
+    /// document whether it does. The list of started jobs shows the tags of the request in both cases.
+    #[serde(default)]
+    pub drop_tags_for_other_accounts_models: bool,
+    /// The objects that an export writes. AWS does not document them.
+    #[serde(default)]
+    pub export_layout: ExportLayout,
+    /// The time after which a connection without a request is closed. The default is 5, as on AWS.
+    #[serde(default = "default_idle_connection_seconds")]
+    pub idle_connection_seconds: f64,
     /// The solution versions of Personalize.
     #[serde(default)]
     pub solution_versions: Vec<SolutionVersionConfig>,
@@ -107,6 +124,40 @@ pub struct SolutionVersionConfig {
     pub items: Option<String>,
 }
 
+/// The error that answers an ARN of another account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum OtherAccountError {
+    /// 403 in Clean Rooms ML, 400 in Personalize.
+    #[default]
+    #[serde(rename = "AccessDeniedException")]
+    AccessDenied,
+    /// 404 in Clean Rooms ML, 400 in Personalize. Operations whose service model does not have this error answer
+    /// `AccessDeniedException`.
+    #[serde(rename = "ResourceNotFoundException")]
+    ResourceNotFound,
+    /// 400. Personalize names it `InvalidInputException`.
+    #[serde(rename = "ValidationException")]
+    Validation,
+}
+
+/// The objects that an export writes, and the location that it reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExportLayout {
+    /// One file of JSON Lines. The location is its URI.
+    #[default]
+    File,
+    /// One file of JSON Lines, gzip-compressed. The location is its URI.
+    GzipFile,
+    /// Files of JSON Lines in one folder. The location is the folder, with `/` at its end.
+    Parts,
+    /// Files of JSON Lines in one folder, each gzip-compressed. The location is the folder, with `/` at its end.
+    GzipParts,
+    /// The files of a folder as Spark writes them, with an empty `_SUCCESS`. The location is the folder, without `/` at
+    /// its end.
+    SparkFolder,
+}
+
 /// A recipe for user segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Recipe {
@@ -171,11 +222,15 @@ impl Config {
             ("exportSeconds", self.export_seconds),
             ("segmentSeconds", self.segment_seconds),
             ("deletionSeconds", self.deletion_seconds),
+            ("idleConnectionSeconds", self.idle_connection_seconds),
         ];
         for (name, seconds) in times {
             if !(0.0..=1e6).contains(&seconds) {
                 return Err(format!("{name}: must be 0 to 1000000"));
             }
+        }
+        if self.idle_connection_seconds <= 0.0 {
+            return Err("idleConnectionSeconds: must be more than 0".to_owned());
         }
         self.fault_plan().check()?;
         for model in &self.models {
@@ -215,8 +270,19 @@ impl Config {
     /// The account of every caller.
     #[must_use]
     pub fn account(&self) -> &str {
-        let of_model = || self.models.first().map(|model| arn_part(&model.configured_audience_model_arn, 4));
+        let of_model =
+            || self.models.first().map(|model| arn_part(model.configured_audience_model_arn.as_str(), ACCOUNT));
         self.account_id.as_deref().or_else(of_model).unwrap_or("123456789012")
+    }
+}
+
+impl Recipe {
+    /// Returns its name: the last part of its ARN.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ItemAffinity => "aws-item-affinity",
+            Self::ItemAttributeAffinity => "aws-item-attribute-affinity",
+        }
     }
 }
 
@@ -233,25 +299,39 @@ impl ModelConfig {
     /// The account that owns it.
     #[must_use]
     pub fn account(&self) -> &str {
-        arn_part(&self.configured_audience_model_arn, 4)
+        arn_part(self.configured_audience_model_arn.as_str(), ACCOUNT)
     }
 
     /// The region that it is in.
     #[must_use]
     pub fn region(&self) -> &str {
-        arn_part(&self.configured_audience_model_arn, 3)
+        arn_part(self.configured_audience_model_arn.as_str(), REGION)
     }
 
     /// `aws`, or another partition.
     #[must_use]
     pub fn partition(&self) -> &str {
-        arn_part(&self.configured_audience_model_arn, 1)
+        arn_part(self.configured_audience_model_arn.as_str(), PARTITION)
     }
 }
 
-fn arn_part(arn: &ConfiguredAudienceModelArn, part: usize) -> &str {
-    // The type has seen to it that all parts are there.
-    arn.as_str().split(':').nth(part).unwrap_or_default()
+/// The parts of an ARN by their place.
+const PARTITION: usize = 1;
+const REGION: usize = 3;
+const ACCOUNT: usize = 4;
+
+/// Returns the account of an ARN. The text is empty if the ARN has none.
+pub(crate) fn account_of(arn: &str) -> &str {
+    arn_part(arn, ACCOUNT)
+}
+
+/// Returns the partition of an ARN: `aws`, or another one.
+pub(crate) fn partition_of(arn: &str) -> &str {
+    arn_part(arn, PARTITION)
+}
+
+fn arn_part(arn: &str, part: usize) -> &str {
+    arn.split(':').nth(part).unwrap_or_default()
 }
 
 fn one_second() -> f64 {
@@ -260,6 +340,22 @@ fn one_second() -> f64 {
 
 fn three_seconds() -> f64 {
     3.0
+}
+
+fn default_idle_connection_seconds() -> f64 {
+    5.0
+}
+
+fn default_max_generation_jobs_in_flight() -> u32 {
+    10
+}
+
+fn default_max_export_jobs_in_flight() -> u32 {
+    20
+}
+
+fn default_max_exports_per_generation_job() -> u32 {
+    25
 }
 
 fn default_min_matching_seed_size() -> u32 {
@@ -308,6 +404,30 @@ mod tests {
             json["models"] = serde_json::json!([json["models"][0], json["models"][0]]);
         };
         assert!(error(twice).contains("twice"));
+    }
+
+    #[test]
+    fn the_default_quotas_are_those_of_aws() {
+        let config = sample(|_| ()).unwrap();
+        let quotas = [
+            config.max_generation_jobs_in_flight,
+            config.max_export_jobs_in_flight,
+            config.max_exports_per_generation_job,
+        ];
+        assert_eq!(quotas, [10, 20, 25]);
+    }
+
+    #[test]
+    fn a_wrong_choice_names_the_value() {
+        let error = |member: &str, value: &str| sample(|json| json[member] = value.into()).unwrap_err();
+        assert!(error("otherAccountError", "TeapotException").contains("TeapotException"));
+        assert!(error("exportLayout", "parquet").contains("parquet"));
+    }
+
+    #[test]
+    fn an_idle_time_of_zero_is_rejected() {
+        let error = sample(|json| json["idleConnectionSeconds"] = 0.into()).unwrap_err();
+        assert!(error.contains("idleConnectionSeconds"), "{error}");
     }
 
     #[test]

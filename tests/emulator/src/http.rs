@@ -45,6 +45,7 @@ impl Invocation {
         match self.operation {
             Operation::CreateBatchSegmentJob => member("jobName").map(str::to_owned),
             Operation::DescribeBatchSegmentJob => service.segment_job_name(member("batchSegmentJobArn")?),
+            Operation::ListTagsForResource => service.segment_job_name(member("resourceArn")?),
             _ if self.arn.is_empty() => member("name").map(str::to_owned),
             _ => service.job_name(&self.arn),
         }
@@ -219,5 +220,7 @@ fn perform(service: &Arc<Service>, Invocation { operation, arn, query, body }: &
         Operation::CreateBatchSegmentJob => service.create_segment_job(body),
         Operation::DescribeBatchSegmentJob => service.describe_segment_job(body),
         Operation::ListBatchSegmentJobs => service.list_segment_jobs(body),
+        Operation::DescribeSolutionVersion => service.describe_solution_version(body),
+        Operation::ListTagsForResource => service.list_tags(body),
     }
 }

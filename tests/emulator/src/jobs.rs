@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lookalike::values::{AudienceGenerationJobArn, S3Uri};
+use lookalike::values::AudienceGenerationJobArn;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -180,26 +180,36 @@ impl GenerationJob {
         }))
     }
 
-    /// All of it, with metrics where the model shares them.
-    pub(crate) fn document(&self, share_metrics: bool) -> Value {
+    /// Returns the answer of `GetAudienceGenerationJob`. It has no `seedAudience`: the service model says that the
+    /// account that started the job does not see it, and here every caller is that account.
+    pub(crate) fn document(&self, visible: Visible) -> Value {
         let mut document = self.summary();
         document["statusDetails"] = json!(self.progress.details);
-        document["seedAudience"] = json!(self.request.seed);
         document["includeSeedInOutput"] = json!(self.request.include_seed.unwrap_or(false));
-        document["tags"] = json!(self.request.tags);
         document["protectedQueryIdentifier"] = json!(self.query);
-        if share_metrics && self.progress.status == Status::Active {
+        if visible.tags {
+            document["tags"] = json!(self.request.tags);
+        }
+        if visible.metrics && self.progress.status == Status::Active {
             document["metrics"] = json!(self.audience.as_ref().map(|audience| &audience.metrics));
         }
         without_nulls(document)
     }
 }
 
+/// The parts of a generation job that its model lets the account see.
+#[derive(Clone, Copy)]
+pub(crate) struct Visible {
+    pub(crate) metrics: bool,
+    pub(crate) tags: bool,
+}
+
 /// An export job.
 pub(crate) struct ExportJob {
     pub(crate) request: StartExport,
     pub(crate) progress: Progress,
-    pub(crate) output: Option<S3Uri>,
+    /// The URI of the file or the folder, if the job is active.
+    pub(crate) output: Option<String>,
 }
 
 impl ExportJob {
@@ -274,6 +284,12 @@ impl SegmentJob {
         document["jobOutput"] = json!({ "s3DataDestination": self.request.output });
         document["roleArn"] = json!(self.request.role);
         without_nulls(document)
+    }
+
+    /// Returns the answer of `ListTagsForResource`.
+    pub(crate) fn tags(&self) -> Value {
+        let tag = |(key, value)| json!({ "tagKey": key, "tagValue": value });
+        self.request.tags.iter().map(tag).collect()
     }
 }
 

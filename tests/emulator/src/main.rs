@@ -42,7 +42,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     // Whoever started this reads the first line to learn the address; it may be a pipe.
     let mut output = io::stdout();
     writeln!(output, "http://{address}").and_then(|()| output.flush()).map_err(|error| error.to_string())?;
-    emulator.serve(listener, stop).await.map_err(|error| error.to_string())
+    emulator.serve(listener, stop).await;
+    Ok(())
 }
 
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {

@@ -64,6 +64,37 @@ impl Reader {
         text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
     }
 
+    /// Reads a text whose pattern in the service model ends with `.`, which matches no line break. Lookalike's types do not
+    /// check that: their own texts come from places that have no line breaks.
+    pub(crate) fn line<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        let has_line_break = |text: &str| text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
+        if members.get(key)?.as_str().is_some_and(has_line_break) {
+            self.wrong(&members.path(key), "must not have a line break");
+            return None;
+        }
+        self.text(members, key)
+    }
+
+    /// Reads a name or a description of Clean Rooms ML. The pattern in the service model lists single surrogates instead of
+    /// their range, so it matches no character beyond U+FFFF, for example no emoji.
+    pub(crate) fn plain<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        if members.get(key)?.as_str().is_some_and(|text| text.contains(|c| c > '\u{ffff}')) {
+            self.wrong(&members.path(key), "must not have characters beyond U+FFFF, for example emoji");
+            return None;
+        }
+        self.text(members, key)
+    }
+
+    /// Reads a union: an object with exactly one member, which must be the only one of the service model.
+    pub(crate) fn union<'v>(&mut self, value: &'v Value, path: &'v str, key: &str) -> Option<Members<'v>> {
+        let members = self.members(value, path)?;
+        if members.get(key).is_none() || members.object.values().filter(|value| !value.is_null()).count() > 1 {
+            self.wrong(path, format_args!("must have exactly one member: {key}"));
+            return None;
+        }
+        Some(members)
+    }
+
     pub(crate) fn chosen<T: Copy>(
         &mut self,
         members: &Members<'_>,
@@ -136,6 +167,11 @@ impl Reader {
         }
         Some(texts)
     }
+}
+
+/// Whether a tag key begins with the prefix that AWS reserves for itself, in upper or lower case.
+pub(crate) fn is_reserved(tag_key: &str) -> bool {
+    tag_key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
 }
 
 /// A JSON object, and where in the body it stands.

@@ -8,22 +8,23 @@ use lookalike::values::S3Uri;
 use serde_json::json;
 use tokio::time::sleep_until;
 
-use super::{Entry, Outcome, Service, read_file, seconds, used_up};
-use crate::config::{Config, Recipe, SolutionVersionConfig};
+use super::{Entry, Outcome, Service, read_file, seconds};
+use crate::config::{Config, Recipe, SolutionVersionConfig, partition_of};
 use crate::items::Items;
 use crate::jobs::{SegmentJob, Status, StatusDetails};
 use crate::operation::Operation;
 use crate::page::{ForeignToken, page};
 use crate::personalize_values::PersonalizeArn;
 use crate::segment::{Affinity, AffinityTo, lines};
-use crate::segment_request::{CreateSegmentJob, ListSegmentJobs, job_to_describe};
+use crate::segment_request::{CreateSegmentJob, ListSegmentJobs, read_arn};
 use crate::storage::Storage;
 use crate::training::Training;
-use crate::wire::{ErrorKind, ServiceError};
+use crate::wire::{ErrorKind, ServiceError, epoch_seconds};
 
 /// A solution version, trained.
 pub(super) struct SolutionVersion {
     arn: PersonalizeArn,
+    recipe: Recipe,
     affinity: Arc<Affinity>,
 }
 
@@ -44,7 +45,7 @@ impl SolutionVersion {
             _ => AffinityTo::Item,
         };
         let affinity = Arc::new(Affinity { training, to });
-        Ok(Self { arn: version.solution_version_arn.clone(), affinity })
+        Ok(Self { arn: version.solution_version_arn.clone(), recipe: version.recipe, affinity })
     }
 }
 
@@ -57,8 +58,11 @@ impl Service {
 
     pub(crate) fn create_segment_job(self: &Arc<Self>, body: &[u8]) -> Outcome {
         let request = CreateSegmentJob::read(body)?;
-        let version = self.solution_versions.iter().find(|version| version.arn == request.solution_version);
-        let version = version.ok_or_else(|| not_found(&request.solution_version))?;
+        for arn in [Some(&request.solution_version), request.filter.as_ref()].into_iter().flatten() {
+            self.check_account(Operation::CreateBatchSegmentJob, arn.as_str())?;
+        }
+        self.check_role(request.role.as_str())?;
+        let version = self.solution_version(&request.solution_version)?;
         if let Some(filter) = &request.filter {
             return Err(not_found(filter));
         }
@@ -73,7 +77,7 @@ impl Service {
             return Err(ServiceError::new(ErrorKind::ResourceAlreadyExists, message));
         }
         let in_flight = jobs.segments.values().filter(|job| job.progress.status.in_flight()).count();
-        if let Some(quota) = used_up(self.config.max_segment_jobs_in_flight, in_flight) {
+        if let Some(quota) = self.config.max_segment_jobs_in_flight.filter(|quota| in_flight >= *quota as usize) {
             let message = format!("Pending and in-progress batch segment jobs: the quota of {quota} is used up.");
             return Err(ServiceError::new(ErrorKind::LimitExceeded, message));
         }
@@ -85,7 +89,8 @@ impl Service {
     }
 
     pub(crate) fn describe_segment_job(&self, body: &[u8]) -> Outcome {
-        let arn = job_to_describe(body)?;
+        let arn = read_arn(body, "batchSegmentJobArn")?;
+        self.check_account(Operation::DescribeBatchSegmentJob, arn.as_str())?;
         let jobs = self.jobs();
         let (_, job) = jobs.segment(&arn).ok_or_else(|| not_found(&arn))?;
         Ok(Some(json!({ "batchSegmentJob": job.document() })))
@@ -94,6 +99,9 @@ impl Service {
     pub(crate) fn list_segment_jobs(&self, body: &[u8]) -> Outcome {
         let request = ListSegmentJobs::read(body)?;
         let version = request.solution_version.as_ref();
+        if let Some(arn) = version {
+            self.check_account(Operation::ListBatchSegmentJobs, arn.as_str())?;
+        }
         let jobs = self.jobs();
         let matching =
             jobs.segments.iter().filter(|(_, job)| version.is_none_or(|arn| *arn == job.request.solution_version));
@@ -105,6 +113,43 @@ impl Service {
         let page = page("batchSegmentJobs", &request.asked, at_most, seen);
         let foreign = |ForeignToken| ServiceError::new(ErrorKind::InvalidNextToken, "The token is not of this list.");
         page.map(Some).map_err(foreign)
+    }
+
+    pub(crate) fn describe_solution_version(&self, body: &[u8]) -> Outcome {
+        let arn = read_arn(body, "solutionVersionArn")?;
+        self.check_account(Operation::DescribeSolutionVersion, arn.as_str())?;
+        let version = self.solution_version(&arn)?;
+        // A version is the last part of its solution's ARN.
+        let solution = arn.as_str().rsplit_once('/').map_or(arn.as_str(), |(solution, _)| solution);
+        let recipe = format!("arn:{}:personalize:::recipe/{}", partition_of(arn.as_str()), version.recipe.name());
+        let time = epoch_seconds(self.started);
+        Ok(Some(json!({
+            "solutionVersion": {
+                "solutionVersionArn": arn,
+                "solutionArn": solution,
+                "recipeArn": recipe,
+                "performHPO": false,
+                "performAutoML": false,
+                "solutionConfig": {},
+                "trainingMode": "FULL",
+                "status": "ACTIVE",
+                "creationDateTime": time,
+                "lastUpdatedDateTime": time,
+            },
+        })))
+    }
+
+    pub(crate) fn list_tags(&self, body: &[u8]) -> Outcome {
+        let arn = read_arn(body, "resourceArn")?;
+        self.check_account(Operation::ListTagsForResource, arn.as_str())?;
+        let job_tags = self.jobs().segment(&arn).map(|(_, job)| job.tags());
+        // A solution version of the configuration has no tags.
+        let tags = job_tags.map_or_else(|| self.solution_version(&arn).map(|_| json!([])), Ok)?;
+        Ok(Some(json!({ "tags": tags })))
+    }
+
+    fn solution_version(&self, arn: &PersonalizeArn) -> Result<&SolutionVersion, ServiceError> {
+        self.solution_versions.iter().find(|version| version.arn == *arn).ok_or_else(|| not_found(arn))
     }
 
     /// The life of a segment job, as that of a generation job.

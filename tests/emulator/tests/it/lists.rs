@@ -27,7 +27,11 @@ async fn every_job_is_on_one_page_and_the_sdks_paginator_finds_them_all() {
 
 #[tokio::test]
 async fn a_page_has_at_most_a_hundred_entries_unless_asked_for_fewer() {
-    let running = Running::start().await;
+    let running = Running::start_with(|config| {
+        config["maxExportsPerGenerationJob"] = 101.into();
+        config["maxExportJobsInFlight"] = 101.into();
+    })
+    .await;
     let job = running.active("runners").await;
     for number in 0..101 {
         running.export(&job, &format!("export {number}"), 5).await.unwrap();

@@ -27,6 +27,7 @@ async fn sample_output(solution_version: &str, input: &str, num_results: u32) ->
     let place = running.s3.put("segments", &format!("in/{input}"), data(input));
     let mut job = segment_job("sample", &place);
     job["solutionVersionArn"] = solution_version.into();
+    job["roleArn"] = running.role.clone().into();
     job["numResults"] = num_results.into();
     running.active_segments(&job).await;
     output_lines(&running.s3.text(&format!("s3://segments/out/{input}.out")))
