@@ -61,9 +61,9 @@
 //! | `export_layout` | the objects of an export |
 //! | [`personalize_values`] | strings that Personalize takes more widely than Lookalike |
 //! | `storage` | S3 |
-//! | [`faults`], `strikes` | fault injection: the faults, and when each one happens |
+//! | [`faults`], `fault_injection` | fault injection: the faults, and when each one happens |
 //! | [`calls`] | the list of received calls, for tests |
-//! | [`sample`], `dice` | the generator of `tests/data` and its random numbers |
+//! | [`sample`], `rng` | the generator of `tests/data` and its random numbers |
 
 use std::sync::Arc;
 
@@ -73,8 +73,8 @@ mod attributes;
 pub mod audience;
 pub mod calls;
 pub mod config;
-mod dice;
 mod export_layout;
+mod fault_injection;
 pub mod faults;
 mod http;
 mod items;
@@ -84,6 +84,7 @@ mod page;
 pub mod personalize_values;
 mod reader;
 mod request;
+mod rng;
 pub mod sample;
 pub mod seed;
 mod segment;
@@ -91,7 +92,6 @@ mod segment_request;
 mod server;
 mod service;
 mod storage;
-mod strikes;
 pub mod training;
 pub mod wire;
 

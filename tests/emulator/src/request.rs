@@ -175,10 +175,12 @@ pub(crate) fn parameter<T: FromStr<Err = String>>(name: &str, text: &str) -> Res
     reader.end(value)
 }
 
-/// How many entries a page has.
+/// Reads `maxResults`: the number of entries of a page.
 pub(crate) fn max_results(text: &str) -> Result<usize, ServiceError> {
+    // Rust's parser accepts a plus sign, the service does not.
+    let has_digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
-        Ok(count) if (1..=100).contains(&count) => Ok(count),
+        Ok(count) if has_digits_only && (1..=100).contains(&count) => Ok(count),
         _ => {
             let mut reader = Reader::of(Api::CleanRoomsMl);
             reader.wrong("maxResults", "must be a whole number from 1 to 100");

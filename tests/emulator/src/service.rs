@@ -15,6 +15,7 @@ use crate::audience::{Audience, users_of};
 use crate::calls::Calls;
 use crate::config::{Config, ModelConfig, OtherAccountError, SharedMetrics, account_of};
 use crate::export_layout::export_output;
+use crate::fault_injection::FaultInjection;
 use crate::faults::{Fault, Kind};
 use crate::jobs::{ExportJob, GenerationJob, Jobs, Status, StatusDetails, Visible, unique_id};
 use crate::operation::Operation;
@@ -22,7 +23,6 @@ use crate::page::{Asked, ForeignToken, page};
 use crate::request::{StartExport, StartGeneration, max_results, parameter, violation};
 use crate::seed;
 use crate::storage::Storage;
-use crate::strikes::Strikes;
 use crate::training::Training;
 use crate::wire::{ErrorKind, ServiceError, timestamp};
 
@@ -50,7 +50,7 @@ pub(crate) struct Service {
     storage: Storage,
     jobs: Mutex<Jobs>,
     pub(crate) calls: Calls,
-    pub(crate) strikes: Strikes,
+    pub(crate) fault_injection: FaultInjection,
     /// Whether the emulator is told to end.
     stopping: watch::Sender<bool>,
     started: SystemTime,
@@ -106,7 +106,7 @@ impl Service {
             storage,
             jobs: Mutex::default(),
             calls: Calls::default(),
-            strikes: Strikes::new(config.fault_plan()),
+            fault_injection: FaultInjection::new(config.fault_plan()),
             stopping: watch::Sender::new(false),
             started: SystemTime::now(),
             config,
@@ -123,7 +123,7 @@ impl Service {
     }
 
     /// Takes that long, unless the emulator ends.
-    pub(crate) async fn dawdle(&self, time: f64) {
+    pub(crate) async fn delay(&self, time: f64) {
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
             () = sleep(seconds(time)) => {}
@@ -148,7 +148,7 @@ impl Service {
             Kind::PageSize { entries: most } => entries.len() > most,
             _ => entries.iter().any(|entry| entry.is_changed_by(fault)),
         };
-        for fault in self.strikes.of_view(operation, changes) {
+        for fault in self.fault_injection.of_view(operation, changes) {
             match fault.fault {
                 Kind::PageSize { entries } => at_most = at_most.min(entries),
                 Kind::ListDelay { .. } => entries.retain(|entry| !entry.is_changed_by(&fault)),
@@ -226,7 +226,7 @@ impl Service {
         let in_flight = jobs.generations.values().filter(|job| job.progress.status.in_flight()).count();
         check_quota(GENERATIONS_IN_FLIGHT, self.config.max_generation_jobs_in_flight, in_flight)?;
         let from_query = matches!(request.seed.source, SeedSource::SqlParameters(_));
-        let fault = self.strikes.of_job(Operation::StartAudienceGenerationJob, &request.name.to_string());
+        let fault = self.fault_injection.of_job(Operation::StartAudienceGenerationJob, &request.name.to_string());
         let number = jobs.add_generation(request, model, arn.clone(), account, from_query, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).generate(number));
@@ -306,7 +306,7 @@ impl Service {
         check_quota(EXPORTS_OF_A_GENERATION, self.config.max_exports_per_generation_job, exports)?;
         let in_flight = jobs.exports.values().filter(|job| job.progress.status.in_flight()).count();
         check_quota(EXPORTS_IN_FLIGHT, self.config.max_export_jobs_in_flight, in_flight)?;
-        let fault = self.strikes.of_job(Operation::StartAudienceExportJob, &request.name.to_string());
+        let fault = self.fault_injection.of_job(Operation::StartAudienceExportJob, &request.name.to_string());
         let number = jobs.add_export(request, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).export(number, generation));

@@ -81,7 +81,7 @@ impl Service {
             let message = format!("Pending and in-progress batch segment jobs: the quota of {quota} is used up.");
             return Err(ServiceError::new(ErrorKind::LimitExceeded, message));
         }
-        let fault = self.strikes.of_job(Operation::CreateBatchSegmentJob, request.job_name.as_str());
+        let fault = self.fault_injection.of_job(Operation::CreateBatchSegmentJob, request.job_name.as_str());
         let number = jobs.add_segment(request, arn.clone(), fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).segment(number, affinity));

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: every kind of fault as a client meets it, whom it strikes, and how often.
+//! Faults: every kind as a client meets it, the calls and jobs that it applies to, and how often it happens.
 
 use std::time::Instant;
 
@@ -355,7 +355,7 @@ async fn a_list_learns_of_a_job_late_while_get_knows_it() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_only_whom_it_is_meant_for_and_no_more_often_than_it_should() {
+async fn a_fault_hits_only_its_calls_and_no_more_often_than_it_says() {
     let running = Running::start().await;
     let error = json!({"kind": "error", "error": "ThrottlingException"});
     let twice = json!({"operation": START, "namePrefix": "spring-", "times": 2, "fault": error});

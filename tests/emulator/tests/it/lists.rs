@@ -83,6 +83,15 @@ async fn a_bad_token_a_bad_page_size_and_a_bad_filter_are_validation_errors() {
 }
 
 #[tokio::test]
+async fn a_page_size_is_written_in_digits() {
+    let running = Running::start().await;
+    for size in ["+5", "5.0", "", "five"] {
+        let answer = running.by_hand("GET", &format!("/audience-generation-job?maxResults={size}"), "").await;
+        assert_eq!(answer.status, 400, "{size}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_model_tells_its_sizes_its_least_seed_and_where_exports_go() {
     let running = Running::start().await;
     let model =
