@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_an_example_of_each_kind_and_each_is_read_as_that_kind_and_written_back() {
+    fn the_page_has_a_valid_example_of_each_kind() {
         let examples = examples();
         assert_eq!(examples.len(), 13);
         for example in examples {

@@ -1,7 +1,7 @@
-//! The requests of Clean Rooms ML as its service model has them: their members are read, checked and, where unknown,
-//! passed over.
+//! The requests of Clean Rooms ML, read and checked as its service model defines them. Unknown members are ignored.
 //!
-//! The limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once.
+//! Most limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once. Where the
+//! service model is narrower, the reader checks the rest.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -25,7 +25,7 @@ use crate::wire::ServiceError;
 /// The longest query string.
 const QUERY_CHARACTERS: RangeInclusive<usize> = 0..=500_000;
 
-/// How many tags a resource has at most. The service model allows 200, its documentation 50.
+/// The maximum number of tags of a resource. The service model allows 200, its documentation 50.
 const TAGS_OF_A_RESOURCE: usize = 50;
 
 /// The body of `StartAudienceGenerationJob`. It may hold SQL text: no `Debug`.

@@ -1,4 +1,4 @@
-//! The requests of Personalize as its service model has them, read as those of Clean Rooms ML are.
+//! The requests of Personalize, read and checked as its service model defines them.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::personalize_values::{PersonalizeArn, S3Location};
 use crate::reader::{Members, Reader, Required, is_reserved, parse};
 use crate::wire::{ErrorKind, ServiceError};
 
-/// How many users a segment has unless said.
+/// The default number of users of a segment.
 const DEFAULT_NUM_RESULTS: u32 = 25;
 
-/// How many users a segment has at most.
-const MOST_RESULTS: u32 = 5_000_000;
+/// The maximum number of users of a segment. The service model has no limit, its documentation has this one.
+const MAX_RESULTS: u32 = 5_000_000;
 
-/// How many tags the service model lets through, and how many the service gives a resource.
+/// The maximum number of tags in the service model, and of a resource.
 const TAGS_OF_THE_MODEL: usize = 200;
 const TAGS_OF_A_RESOURCE: usize = 50;
 
-/// How many characters a token of a list has at most.
+/// The maximum length of a token of a list.
 const MAX_TOKEN_CHARACTERS: usize = 1500;
 
 /// The body of `CreateBatchSegmentJob`.
@@ -38,7 +38,7 @@ pub(crate) struct CreateSegmentJob {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// Where a job reads or writes.
+/// The place where a job reads or writes.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct S3DataConfig {
@@ -75,7 +75,7 @@ impl CreateSegmentJob {
         let job_name = reader.text(body, "jobName").required(reader, body, "jobName");
         let solution_version = reader.line(body, "solutionVersionArn").required(reader, body, "solutionVersionArn");
         let filter = reader.line(body, "filterArn");
-        let num_results = reader.number(body, "numResults", 0..=MOST_RESULTS).unwrap_or(DEFAULT_NUM_RESULTS);
+        let num_results = reader.number(body, "numResults", 0..=MAX_RESULTS).unwrap_or(DEFAULT_NUM_RESULTS);
         let input = data_config(body, "jobInput", "s3DataSource", reader);
         let output = data_config(body, "jobOutput", "s3DataDestination", reader);
         let role = reader.line(body, "roleArn").required(reader, body, "roleArn");

@@ -1,4 +1,4 @@
-//! The emulated services: what they know, the operations of Clean Rooms ML, and the work of its jobs.
+//! The emulated services: their state, the operations of Clean Rooms ML, and the work of its jobs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,10 +39,10 @@ const EXPORTS_OF_A_GENERATION: &str = "Active audience export jobs per audience 
 /// A request's parameters in the query string.
 pub(crate) type Query = HashMap<String, String>;
 
-/// What an operation answers: a document, or nothing.
+/// The answer of an operation: a document, or nothing.
 pub(crate) type Outcome = Result<Option<Value>, ServiceError>;
 
-/// Everything that the emulator knows.
+/// The state of the emulator.
 pub(crate) struct Service {
     config: Config,
     models: Vec<Model>,
@@ -51,7 +51,7 @@ pub(crate) struct Service {
     jobs: Mutex<Jobs>,
     pub(crate) calls: Calls,
     pub(crate) fault_injection: FaultInjection,
-    /// Whether the emulator is told to end.
+    /// Whether the emulator is ending.
     stopping: watch::Sender<bool>,
     started: SystemTime,
 }
@@ -65,7 +65,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether a fault would change how it is told.
+    /// Whether a fault would change the entry.
     fn is_changed_by(&self, fault: &Fault) -> bool {
         let changed = match &fault.fault {
             Kind::HiddenOutputLocation {} => self.document.get("outputLocation").is_some(),
@@ -117,12 +117,12 @@ impl Service {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets no slow answer hold up the end.
+    /// Ends every delay, so that slow answers do not delay the end of the emulator.
     pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Takes that long, unless the emulator ends.
+    /// Waits, unless the emulator ends.
     pub(crate) async fn delay(&self, time: f64) {
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
@@ -131,17 +131,17 @@ impl Service {
         }
     }
 
-    /// Every job that was ever started.
+    /// Returns every job that was ever started.
     pub(crate) fn started_jobs(&self) -> Value {
         self.jobs().started()
     }
 
-    /// Dates jobs and exports back: how many.
+    /// Makes jobs and exports older, and returns their number.
     pub(crate) fn age(&self, name_prefix: &str, by: Duration) -> usize {
         self.jobs().age(name_prefix, by)
     }
 
-    /// The entries as the faults let them be seen, and how many of them a page may have.
+    /// Applies the faults of an answer to its entries. Returns the maximum number of entries of a page, and the entries.
     fn seen(&self, operation: Operation, mut entries: Vec<Entry>) -> (usize, impl Iterator<Item = (u64, Value)>) {
         let mut at_most = 100;
         let changes = |fault: &Fault| match fault.fault {
@@ -198,7 +198,7 @@ impl Service {
         Err(ServiceError::new(ErrorKind::AccessDenied, message))
     }
 
-    /// The name of the job of that ARN, for the list of calls.
+    /// Returns the name of the job of that ARN, for the list of calls.
     pub(crate) fn job_name(&self, arn: &str) -> Option<String> {
         let jobs = self.jobs();
         jobs.generation(&arn.parse().ok()?).map(|(_, job)| job.request.name.to_string())
@@ -382,8 +382,8 @@ impl Service {
         model.account() != self.config.account()
     }
 
-    /// The beginning of a job's life: a fifth of its time it is pending, then it is in progress. Says when it ends, and
-    /// how where a fault says so; nothing where a fault lets it go no further.
+    /// Begins the life of a job: it is pending for a fifth of its time, then in progress. Returns when it ends, and the
+    /// details of its failure if a fault makes it fail. Returns `None` if a fault keeps it from ending.
     async fn begin(&self, number: u64, time: Duration) -> Option<(Instant, Result<(), StatusDetails>)> {
         let fault = self.jobs().progress(number)?.fault.clone();
         if let Some(Kind::UnknownStatus { seconds: unknown, .. }) = fault {
@@ -407,7 +407,7 @@ impl Service {
         }
     }
 
-    /// The life of a generation job: after its beginning it works, and at its time it ends.
+    /// Runs a generation job: it begins, works, and ends at its time.
     async fn generate(self: Arc<Self>, number: u64) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.generation_seconds)).await else { return };
         let job = self.jobs().generations.get(&number).map(|job| (job.request.seed.source.clone(), job.model));
@@ -468,7 +468,7 @@ impl Service {
         self.jobs().remove_generation(number);
     }
 
-    /// The life of an export job, as that of a generation job.
+    /// Runs an export job, as a generation job.
     async fn export(self: Arc<Self>, number: u64, generation: u64) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.export_seconds)).await else { return };
         let Some(request) = self.jobs().exports.get(&number).map(|job| job.request.clone()) else { return };
@@ -528,7 +528,7 @@ fn lines(training: &Training, audience: &Audience, size: usize, include_seed: bo
     lines
 }
 
-/// What has been read, by its place: one file may train many.
+/// The training data that has been read, by its path: several models may use one file.
 #[derive(Default)]
 struct TrainingData(HashMap<String, Arc<Training>>);
 
@@ -550,7 +550,7 @@ async fn read_training(place: &str, config: &Config, storage: &Storage) -> Resul
     reading.await.map_err(|error| error.to_string())?
 }
 
-/// A file that the configuration names: an S3 URI, or a path.
+/// Reads a file that the configuration names: an S3 URI, or a path.
 async fn read_file(place: &str, config: &Config, storage: &Storage) -> Result<Vec<u8>, String> {
     if place.starts_with("s3://") {
         storage.read(&place.parse()?).await
@@ -559,7 +559,7 @@ async fn read_file(place: &str, config: &Config, storage: &Storage) -> Result<Ve
     }
 }
 
-/// A page of a list, as the query string asks for it.
+/// Returns the page of a list that the query string asks for.
 fn listed(list: &str, query: &Query, at_most: usize, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
     let most = query.get("maxResults").map(|text| max_results(text)).transpose()?;
     let asked = Asked { most, token: query.get("nextToken").cloned() };

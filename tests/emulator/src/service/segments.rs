@@ -1,6 +1,6 @@
 //! Personalize: its operations, and the work of its jobs.
 //!
-//! There are no filters here, so that a `filterArn` is always answered by `ResourceNotFoundException`.
+//! There are no filters here, so every `filterArn` is answered with `ResourceNotFoundException`.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) struct SolutionVersion {
 }
 
 impl SolutionVersion {
-    /// Reads the items of the version, where its recipe needs them.
+    /// Reads the items of the version, if its recipe needs them.
     pub(super) async fn new(
         version: &SolutionVersionConfig,
         training: Arc<Training>,
@@ -50,7 +50,7 @@ impl SolutionVersion {
 }
 
 impl Service {
-    /// The name of the segment job of that ARN, for the list of calls.
+    /// Returns the name of the segment job of that ARN, for the list of calls.
     pub(crate) fn segment_job_name(&self, arn: &str) -> Option<String> {
         let arn: PersonalizeArn = arn.parse().ok()?;
         self.jobs().segment(&arn).map(|(_, job)| job.request.job_name.to_string())
@@ -152,7 +152,7 @@ impl Service {
         self.solution_versions.iter().find(|version| version.arn == *arn).ok_or_else(|| not_found(arn))
     }
 
-    /// The life of a segment job, as that of a generation job.
+    /// Runs a segment job, as a generation job.
     async fn segment(self: Arc<Self>, number: u64, affinity: Arc<Affinity>) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.segment_seconds)).await else { return };
         let Some(request) = self.jobs().segments.get(&number).map(|job| job.request.clone()) else { return };
@@ -169,13 +169,13 @@ impl Service {
         }
     }
 
-    /// Answers every object whose key begins as the input's path says. Without a slash at its end that takes more than
-    /// the folder of that name.
+    /// Answers every object whose key begins with the input's path. Without `/` at its end, the path also matches
+    /// neighbours of the folder of that name.
     async fn write_segments(&self, request: &CreateSegmentJob, affinity: &Arc<Affinity>) -> Result<(), String> {
         let input = &request.input.path;
         let unreadable = |reason| format!("The input {input} can't be read: {reason}.");
         let mut keys = self.storage.list(input.bucket(), input.prefix()).await.map_err(unreadable)?;
-        // A folder's marker is no input.
+        // The marker of a folder is not an input.
         keys.retain(|key| !key.ends_with('/'));
         if keys.is_empty() {
             return Err(format!("There is no object under the input path {input}."));

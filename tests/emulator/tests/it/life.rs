@@ -34,7 +34,7 @@ async fn a_generation_is_pending_then_in_progress_then_active() {
 }
 
 #[tokio::test]
-async fn a_job_tells_what_it_was_asked_for() {
+async fn a_job_shows_its_request() {
     let running = Running::start().await;
     let place = running.s3.put("seeds", "runners.jsonl", seed(0..40));
     let start = running
