@@ -1,54 +1,54 @@
-//! Faults: what goes wrong on purpose, so that a client can be shown to bear it.
+//! Faults: errors, lost answers and odd jobs on purpose, so that a client can prove that it copes with them.
 //!
-//! The configuration file holds `"faults": [...]` and, for faults of chance, `"faultSeed": 7`. `PUT /_emulator/faults`
-//! with `{"faults": [...], "faultSeed": 7}` replaces all of them while the emulator runs, `GET` shows each with how
-//! often it `struck`, and `DELETE` clears them. A job that was struck stays so when its fault is cleared.
+//! The configuration file holds `"faults": [...]` and, for faults with a probability, `"faultSeed": 7`.
+//! `PUT /_emulator/faults` with `{"faults": [...], "faultSeed": 7}` replaces all faults while the emulator runs. `GET`
+//! shows each fault and how often it happened (`struck`). `DELETE` removes them. A job keeps its fault after that.
 //!
-//! The operations of both APIs are struck alike; an `error` that only one of them has strikes only its operations.
+//! Faults apply to the operations of both APIs. An `error` that only one API has applies only to its operations.
 //!
-//! A fault says whom it strikes, and what it does:
+//! A fault says which calls and jobs it applies to, and what it does:
 //!
 //! ```json
 //! {"operation": "StartAudienceGenerationJob", "namePrefix": "spring-", "times": 2, "probability": 0.5,
 //!  "fault": {"kind": "acceptThenDrop"}}
 //! ```
 //!
-//! | member | |
-//! |---|---|
-//! | `operation` | one operation; every operation that the fault can strike unless said |
-//! | `name`, `namePrefix` | jobs, exports and segments of that name, or of names that begin so; a call that names no job is spared |
-//! | `times` | how often it strikes; always unless said |
-//! | `probability` | how likely it strikes, 0 to 1. The nth call of an operation for a name draws the same whatever else is under way, so a run can be replayed with its `faultSeed` |
+//! | member | meaning | default |
+//! |---|---|---|
+//! | `operation` | one operation | every operation that the fault can apply to |
+//! | `name`, `namePrefix` | the name of jobs, exports and segments, or its beginning. Calls without a name are spared | any name |
+//! | `times` | how often it happens at most | always |
+//! | `probability` | how likely it happens, 0 to 1. The nth call of an operation for a name draws the same number in every run with the same `faultSeed` | 1 |
 //!
-//! **A call** is struck by the first fault of the list that hits it.
+//! **A call** gets the first fault of the list that applies to it.
 //!
-//! | `fault` | what happens |
+//! | `fault` | effect |
 //! |---|---|
-//! | `{"kind": "error", "error": "ThrottlingException", "message": "…"}` | an error, and nothing is performed; the message may be left out |
+//! | `{"kind": "error", "error": "ThrottlingException", "message": "…"}` | an error, and nothing is performed; the message is optional |
 //! | `{"kind": "dropBefore"}` | the connection ends, and nothing is performed |
 //! | `{"kind": "acceptThenDrop"}` | the call is performed, then the connection ends without an answer |
-//! | `{"kind": "acceptThenError", "error": "InternalServerException", "message": "…"}` | the call is performed and answered by an error: that one unless said |
-//! | `{"kind": "slow", "seconds": 3, "beforePerforming": true}` | the answer takes its time; the call is performed first unless said |
+//! | `{"kind": "acceptThenError", "error": "InternalServerException", "message": "…"}` | the call is performed and answered by an error, by default this one |
+//! | `{"kind": "slow", "seconds": 3, "beforePerforming": true}` | the answer is delayed; by default the call is performed first |
 //!
-//! **A job** is struck by the first fault that hits it when it starts; `times` counts jobs, and the operation is that
-//! which starts it.
+//! **A job** gets the first fault that applies to it when it starts. `times` counts jobs, and `operation` is the one that
+//! starts the job.
 //!
-//! | `fault` | what happens |
+//! | `fault` | effect |
 //! |---|---|
-//! | `{"kind": "unknownStatus", "status": "CREATE_WAITING", "seconds": 3}` | its status is one that nobody knows, for so long before its life begins; for ever unless said |
+//! | `{"kind": "unknownStatus", "status": "CREATE_WAITING", "seconds": 3}` | its status is an unknown one for this time before it is pending; by default forever |
 //! | `{"kind": "stuck"}` | it never leaves `CREATE_IN_PROGRESS` |
 //! | `{"kind": "deletedMidway"}` | a generation job is gone after half of its time |
-//! | `{"kind": "fails", "statusCode": "INTERNAL", "message": "…"}` | it ends as `CREATE_FAILED` at its time; either may be left out. A segment job has no code, and its message is its `failureReason` |
+//! | `{"kind": "fails", "statusCode": "INTERNAL", "message": "…"}` | it ends as `CREATE_FAILED` at its time; both members are optional. A segment job has no code, and its message is its `failureReason` |
 //!
-//! **A view** of jobs is struck by every fault that hits it, and counts where there was something to hide. Names are
-//! those of the jobs and exports that are looked at.
+//! **An answer that shows jobs** gets every fault that applies to it. It counts if there was something to hide. Names are
+//! those of the jobs and exports in the answer.
 //!
-//! | `fault` | what happens |
+//! | `fault` | effect |
 //! |---|---|
-//! | `{"kind": "hiddenOutputLocation"}` | exports do not tell where they lie |
-//! | `{"kind": "hiddenMetrics"}` | a generation job does not tell its metrics |
-//! | `{"kind": "pageSize", "entries": 1}` | a list has at most so many entries a page, whatever is asked |
-//! | `{"kind": "listDelay", "seconds": 5}` | a job appears in lists only so long after its start |
+//! | `{"kind": "hiddenOutputLocation"}` | exports do not show their location |
+//! | `{"kind": "hiddenMetrics"}` | a generation job does not show its metrics |
+//! | `{"kind": "pageSize", "entries": 1}` | a page of a list has at most so many entries |
+//! | `{"kind": "listDelay", "seconds": 5}` | a job appears in lists only after this time |
 
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ pub struct FaultPlan {
     pub fault_seed: u64,
 }
 
-/// Something that goes wrong on purpose.
+/// A fault, and the calls and jobs that it applies to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Fault {
@@ -79,10 +79,10 @@ pub struct Fault {
     /// Only jobs and exports of names that begin so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_prefix: Option<String>,
-    /// How often it strikes at most.
+    /// How often it happens at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// How likely it strikes.
+    /// How likely it happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// What it does.
@@ -161,7 +161,7 @@ pub enum Kind {
     },
 }
 
-/// What a fault strikes.
+/// What a fault changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Call,
@@ -183,7 +183,7 @@ impl FaultPlan {
 impl Fault {
     fn check(&self) -> Result<(), String> {
         let kind = self.fault.name();
-        if let Some(operation) = self.operation.filter(|operation| !self.fault.strikes(*operation)) {
+        if let Some(operation) = self.operation.filter(|operation| !self.fault.affects(*operation)) {
             return Err(format!("operation: {kind} has no effect on {}", operation.name()));
         }
         if self.name.is_some() && self.name_prefix.is_some() {
@@ -226,8 +226,8 @@ impl Fault {
     }
 
     /// Whether it is meant for that operation.
-    pub(crate) fn strikes(&self, operation: Operation) -> bool {
-        self.operation.is_none_or(|only| only == operation) && self.fault.strikes(operation)
+    pub(crate) fn affects(&self, operation: Operation) -> bool {
+        self.operation.is_none_or(|only| only == operation) && self.fault.affects(operation)
     }
 }
 
@@ -267,7 +267,7 @@ impl Kind {
     }
 
     /// Whether it has an effect on that operation.
-    fn strikes(&self, operation: Operation) -> bool {
+    fn affects(&self, operation: Operation) -> bool {
         use Operation::{
             CreateBatchSegmentJob, GetAudienceGenerationJob, ListAudienceExportJobs, ListAudienceGenerationJobs,
             ListBatchSegmentJobs, ListConfiguredAudienceModels, StartAudienceExportJob, StartAudienceGenerationJob,
@@ -305,12 +305,12 @@ impl Kind {
         Some(ServiceError::new(error.clone(), message))
     }
 
-    /// Whether a call that it strikes is performed.
+    /// Whether a call with this fault is performed.
     pub(crate) fn performs(&self) -> bool {
         !matches!(self, Self::Error { .. } | Self::DropBefore {})
     }
 
-    /// Whether a call that it strikes gets no answer at all.
+    /// Whether a call with this fault gets no answer at all.
     pub(crate) fn hangs_up(&self) -> bool {
         matches!(self, Self::DropBefore {} | Self::AcceptThenDrop {})
     }
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_an_example_of_each_kind_and_each_is_read_as_that_kind_and_written_back() {
+    fn the_page_has_a_valid_example_of_each_kind() {
         let examples = examples();
         assert_eq!(examples.len(), 13);
         for example in examples {

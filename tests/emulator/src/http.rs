@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::calls::Call;
+use crate::fault_injection::Standing;
 use crate::faults::{FaultPlan, Kind};
 use crate::jobs::unique_id;
 use crate::operation::{Api, Operation};
 use crate::service::{Outcome, Query, Service};
-use crate::strikes::Standing;
 use crate::wire::{ErrorKind, ServiceError, percent_decoded, response, timestamp};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -45,6 +45,7 @@ impl Invocation {
         match self.operation {
             Operation::CreateBatchSegmentJob => member("jobName").map(str::to_owned),
             Operation::DescribeBatchSegmentJob => service.segment_job_name(member("batchSegmentJobArn")?),
+            Operation::ListTagsForResource => service.segment_job_name(member("resourceArn")?),
             _ if self.arn.is_empty() => member("name").map(str::to_owned),
             _ => service.job_name(&self.arn),
         }
@@ -86,7 +87,7 @@ async fn age(State(service): State<Arc<Service>>, body: Bytes) -> Result<Json<Va
 }
 
 async fn faults(State(service): State<Arc<Service>>) -> Json<Standing> {
-    Json(service.strikes.standing())
+    Json(service.fault_injection.standing())
 }
 
 async fn replace_faults(
@@ -95,12 +96,12 @@ async fn replace_faults(
 ) -> Result<Json<Standing>, (StatusCode, String)> {
     let plan: Result<FaultPlan, String> = serde_json::from_slice(&body).map_err(|error| error.to_string());
     let plan = plan.and_then(|plan| plan.check().map(|()| plan));
-    service.strikes.replace(plan.map_err(|error| (StatusCode::BAD_REQUEST, error))?);
+    service.fault_injection.replace(plan.map_err(|error| (StatusCode::BAD_REQUEST, error))?);
     Ok(faults(State(service)).await)
 }
 
 async fn clear_faults(State(service): State<Arc<Service>>) -> StatusCode {
-    service.strikes.replace(FaultPlan::default());
+    service.fault_injection.replace(FaultPlan::default());
     StatusCode::NO_CONTENT
 }
 
@@ -133,9 +134,9 @@ async fn carry_out(service: Arc<Service>, invocation: Invocation, time: String) 
     let operation = invocation.operation;
     // Looked up before the call: a name is gone with its job.
     let name = invocation.job_name(&service);
-    let fault = service.strikes.of_call(operation, name.as_deref());
+    let fault = service.fault_injection.of_call(operation, name.as_deref());
     if let Some(Kind::Slow { seconds, before_performing: true }) = fault {
-        service.dawdle(seconds).await;
+        service.delay(seconds).await;
     }
     let outcome = fault.as_ref().is_none_or(Kind::performs).then(|| perform(&service, &invocation));
     let place = service.calls.record(Call {
@@ -147,7 +148,7 @@ async fn carry_out(service: Arc<Service>, invocation: Invocation, time: String) 
         fault: fault.as_ref().map(Kind::name),
     });
     if let Some(Kind::Slow { seconds, before_performing: false }) = fault {
-        service.dawdle(seconds).await;
+        service.delay(seconds).await;
     }
     if fault.as_ref().is_some_and(Kind::hangs_up) {
         return None;
@@ -219,5 +220,7 @@ fn perform(service: &Arc<Service>, Invocation { operation, arn, query, body }: &
         Operation::CreateBatchSegmentJob => service.create_segment_job(body),
         Operation::DescribeBatchSegmentJob => service.describe_segment_job(body),
         Operation::ListBatchSegmentJobs => service.list_segment_jobs(body),
+        Operation::DescribeSolutionVersion => service.describe_solution_version(body),
+        Operation::ListTagsForResource => service.list_tags(body),
     }
 }

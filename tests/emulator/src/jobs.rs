@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lookalike::values::{AudienceGenerationJobArn, S3Uri};
+use lookalike::values::AudienceGenerationJobArn;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use crate::request::{StartExport, StartGeneration};
 use crate::segment_request::CreateSegmentJob;
 use crate::wire::{epoch_seconds, timestamp};
 
-/// How far a job is.
+/// The status of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     CreatePending,
@@ -35,8 +35,8 @@ impl Status {
         matches!(self, Self::CreatePending | Self::CreateInProgress)
     }
 
-    /// In the service's words: those of Personalize are as they were seen, with spaces and underscores mixed.
-    fn told(self, api: Api) -> &'static str {
+    /// Returns its name in the API. Those of Personalize were observed: they mix spaces and underscores.
+    fn name(self, api: Api) -> &'static str {
         match (self, api) {
             (Self::CreatePending, Api::CleanRoomsMl) => "CREATE_PENDING",
             (Self::CreateInProgress, Api::CleanRoomsMl) => "CREATE_IN_PROGRESS",
@@ -68,19 +68,19 @@ impl StatusDetails {
         Self { status_code: Some(status_code.into()), message: Some(message.into()) }
     }
 
-    /// Without a code: Personalize tells none.
+    /// Returns details without a code: Personalize has none.
     pub(crate) fn of_message(message: String) -> Self {
         Self { status_code: None, message: Some(message) }
     }
 }
 
-/// Where a job stands, and since when.
+/// The status of a job and its times.
 pub(crate) struct Progress {
     pub(crate) status: Status,
-    /// What goes wrong with the job.
+    /// The fault of the job.
     pub(crate) fault: Option<Kind>,
     pub(crate) created: SystemTime,
-    /// Told instead of the status.
+    /// Shown instead of the status.
     unknown: Option<String>,
     details: Option<StatusDetails>,
     updated: SystemTime,
@@ -96,7 +96,7 @@ impl Progress {
         Self { status: Status::CreatePending, fault, unknown, details: None, created: now, updated: now }
     }
 
-    /// From now on its status is told.
+    /// Shows the real status from now on.
     pub(crate) fn become_known(&mut self) {
         self.unknown = None;
         self.updated = SystemTime::now();
@@ -107,7 +107,7 @@ impl Progress {
         self.updated = SystemTime::now();
     }
 
-    /// As if all of it had been so much earlier.
+    /// Moves all times back by this time.
     fn age(&mut self, by: Duration) {
         for time in [&mut self.created, &mut self.updated] {
             *time = time.checked_sub(by).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -119,13 +119,13 @@ impl Progress {
         self.set(Status::CreateFailed);
     }
 
-    fn told_status(&self, api: Api) -> &str {
-        self.unknown.as_deref().unwrap_or_else(|| self.status.told(api))
+    fn status_name(&self, api: Api) -> &str {
+        self.unknown.as_deref().unwrap_or_else(|| self.status.name(api))
     }
 
-    /// As Clean Rooms ML tells it.
-    fn tell(&self, document: &mut Value) {
-        document["status"] = self.told_status(Api::CleanRoomsMl).into();
+    /// Writes the status and the times as Clean Rooms ML shows them.
+    fn write_to(&self, document: &mut Value) {
+        document["status"] = self.status_name(Api::CleanRoomsMl).into();
         document["createTime"] = timestamp(self.created).into();
         document["updateTime"] = timestamp(self.updated).into();
     }
@@ -138,22 +138,22 @@ pub(crate) struct GenerationJob {
     /// Its model's place in the configuration.
     pub(crate) model: usize,
     pub(crate) progress: Progress,
-    /// Where active.
+    /// `None` if the job is not active.
     pub(crate) audience: Option<Arc<Audience>>,
-    /// When it was marked as being deleted.
+    /// The time at which its deletion was requested.
     deleted: Option<SystemTime>,
     account: String,
     query: Option<String>,
 }
 
 impl GenerationJob {
-    /// From now on it is being deleted.
+    /// Marks it as being deleted.
     pub(crate) fn mark_deleted(&mut self) {
         self.progress.set(Status::DeletePending);
         self.deleted = Some(SystemTime::now());
     }
 
-    /// As an entry of a list.
+    /// Returns its entry in a list.
     pub(crate) fn summary(&self) -> Value {
         let mut document = json!({
             "audienceGenerationJobArn": self.arn,
@@ -163,16 +163,16 @@ impl GenerationJob {
             "collaborationId": self.request.collaboration,
             "startedBy": self.account,
         });
-        self.progress.tell(&mut document);
+        self.progress.write_to(&mut document);
         without_nulls(document)
     }
 
-    /// As an entry of the list of what was started.
+    /// Returns its entry in the list of started jobs.
     fn record(&self, is_gone: bool) -> Value {
         without_nulls(json!({
             "name": self.request.name,
             "arn": self.arn,
-            "status": if is_gone { "DELETED" } else { self.progress.told_status(Api::CleanRoomsMl) },
+            "status": if is_gone { "DELETED" } else { self.progress.status_name(Api::CleanRoomsMl) },
             "createTime": timestamp(self.progress.created),
             "deletedTime": self.deleted.map(timestamp),
             "tags": self.request.tags,
@@ -180,42 +180,52 @@ impl GenerationJob {
         }))
     }
 
-    /// All of it, with metrics where the model shares them.
-    pub(crate) fn document(&self, share_metrics: bool) -> Value {
+    /// Returns the answer of `GetAudienceGenerationJob`. It has no `seedAudience`: the service model says that the
+    /// account that started the job does not see it, and here every caller is that account.
+    pub(crate) fn document(&self, visible: Visible) -> Value {
         let mut document = self.summary();
         document["statusDetails"] = json!(self.progress.details);
-        document["seedAudience"] = json!(self.request.seed);
         document["includeSeedInOutput"] = json!(self.request.include_seed.unwrap_or(false));
-        document["tags"] = json!(self.request.tags);
         document["protectedQueryIdentifier"] = json!(self.query);
-        if share_metrics && self.progress.status == Status::Active {
+        if visible.tags {
+            document["tags"] = json!(self.request.tags);
+        }
+        if visible.metrics && self.progress.status == Status::Active {
             document["metrics"] = json!(self.audience.as_ref().map(|audience| &audience.metrics));
         }
         without_nulls(document)
     }
 }
 
+/// The parts of a generation job that its model lets the account see.
+#[derive(Clone, Copy)]
+pub(crate) struct Visible {
+    pub(crate) metrics: bool,
+    pub(crate) tags: bool,
+}
+
 /// An export job.
 pub(crate) struct ExportJob {
     pub(crate) request: StartExport,
     pub(crate) progress: Progress,
-    pub(crate) output: Option<S3Uri>,
+    /// The URI of the file or the folder, if the job is active.
+    pub(crate) output: Option<String>,
 }
 
 impl ExportJob {
-    /// As an entry of the list of what was started.
+    /// Returns its entry in the list of started jobs.
     fn record(&self) -> Value {
         without_nulls(json!({
             "name": self.request.name,
             "audienceGenerationJobArn": self.request.job,
             "audienceSize": self.request.size,
-            "status": self.progress.told_status(Api::CleanRoomsMl),
+            "status": self.progress.status_name(Api::CleanRoomsMl),
             "createTime": timestamp(self.progress.created),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
     }
 
-    /// As an entry of a list; there is no other way to look at it.
+    /// Returns its entry in a list. No call returns a single export.
     pub(crate) fn summary(&self) -> Value {
         let mut document = json!({
             "name": self.request.name,
@@ -225,7 +235,7 @@ impl ExportJob {
             "statusDetails": self.progress.details,
             "outputLocation": self.output,
         });
-        self.progress.tell(&mut document);
+        self.progress.write_to(&mut document);
         without_nulls(document)
     }
 }
@@ -238,26 +248,26 @@ pub(crate) struct SegmentJob {
 }
 
 impl SegmentJob {
-    /// As an entry of the list of what was started.
+    /// Returns its entry in the list of started jobs.
     fn record(&self) -> Value {
         without_nulls(json!({
             "name": self.request.job_name,
             "arn": self.arn,
             "solutionVersionArn": self.request.solution_version,
-            "status": self.progress.told_status(Api::Personalize),
+            "status": self.progress.status_name(Api::Personalize),
             "createTime": timestamp(self.progress.created),
             "tags": Some(&self.request.tags).filter(|tags| !tags.is_empty()),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
     }
 
-    /// As an entry of a list.
+    /// Returns its entry in a list.
     pub(crate) fn summary(&self) -> Value {
         let failure = self.progress.details.as_ref();
         without_nulls(json!({
             "batchSegmentJobArn": self.arn,
             "jobName": self.request.job_name,
-            "status": self.progress.told_status(Api::Personalize),
+            "status": self.progress.status_name(Api::Personalize),
             "creationDateTime": epoch_seconds(self.progress.created),
             "lastUpdatedDateTime": epoch_seconds(self.progress.updated),
             "failureReason": failure.and_then(|details| details.message.as_ref()),
@@ -265,7 +275,7 @@ impl SegmentJob {
         }))
     }
 
-    /// All of it.
+    /// Returns the answer of `DescribeBatchSegmentJob`.
     pub(crate) fn document(&self) -> Value {
         let mut document = self.summary();
         document["filterArn"] = json!(self.request.filter);
@@ -275,6 +285,12 @@ impl SegmentJob {
         document["roleArn"] = json!(self.request.role);
         without_nulls(document)
     }
+
+    /// Returns the answer of `ListTagsForResource`.
+    pub(crate) fn tags(&self) -> Value {
+        let tag = |(key, value)| json!({ "tagKey": key, "tagValue": value });
+        self.request.tags.iter().map(tag).collect()
+    }
 }
 
 /// All jobs, by a number that grows.
@@ -283,7 +299,7 @@ pub(crate) struct Jobs {
     pub(crate) generations: BTreeMap<u64, GenerationJob>,
     pub(crate) exports: BTreeMap<u64, ExportJob>,
     pub(crate) segments: BTreeMap<u64, SegmentJob>,
-    /// Generation jobs that were deleted, for the list of what was started.
+    /// Deleted generation jobs, for the list of started jobs.
     gone: BTreeMap<u64, GenerationJob>,
     last: u64,
 }
@@ -319,7 +335,7 @@ impl Jobs {
         self.last
     }
 
-    /// Where the job of that number stands, whatever it makes.
+    /// Returns the progress of the job of that number, of every kind.
     pub(crate) fn progress(&mut self, number: u64) -> Option<&mut Progress> {
         let Self { generations, exports, segments, .. } = self;
         let generation = generations.get_mut(&number).map(|job| &mut job.progress);
@@ -327,7 +343,7 @@ impl Jobs {
         of_audiences.or_else(|| segments.get_mut(&number).map(|job| &mut job.progress))
     }
 
-    /// From now on the generation jobs and exports whose names begin so are so much older. How many they are.
+    /// Makes generation jobs and exports older whose names begin with this, and returns their number.
     pub(crate) fn age(&mut self, name_prefix: &str, by: Duration) -> usize {
         let jobs = self.generations.values_mut().map(|job| (job.request.name.to_string(), &mut job.progress));
         let exports = self.exports.values_mut().map(|job| (job.request.name.to_string(), &mut job.progress));
@@ -335,7 +351,7 @@ impl Jobs {
         named.map(|(_, progress)| progress.age(by)).count()
     }
 
-    /// The generation job is gone.
+    /// Removes the generation job.
     pub(crate) fn remove_generation(&mut self, number: u64) {
         if let Some(mut job) = self.generations.remove(&number) {
             job.deleted.get_or_insert_with(SystemTime::now);
@@ -343,7 +359,7 @@ impl Jobs {
         }
     }
 
-    /// Every job that was ever started, in that order.
+    /// Returns every job that was ever started, in that order.
     pub(crate) fn started(&self) -> Value {
         let there = self.generations.iter().map(|(number, job)| (number, job.record(false)));
         let gone = self.gone.iter().map(|(number, job)| (number, job.record(true)));
@@ -355,18 +371,18 @@ impl Jobs {
         })
     }
 
-    /// The number and the segment job of that ARN.
+    /// Returns the segment job of that ARN and its number.
     pub(crate) fn segment(&self, arn: &PersonalizeArn) -> Option<(u64, &SegmentJob)> {
         self.segments.iter().find(|(_, job)| job.arn == *arn).map(|(number, job)| (*number, job))
     }
 
-    /// The number and the generation job of that ARN.
+    /// Returns the generation job of that ARN and its number.
     pub(crate) fn generation(&self, arn: &AudienceGenerationJobArn) -> Option<(u64, &GenerationJob)> {
         self.generations.iter().find(|(_, job)| job.arn == *arn).map(|(number, job)| (*number, job))
     }
 }
 
-/// A member that is not there is absent, never null.
+/// Removes members that are null: the services leave them out.
 fn without_nulls(document: Value) -> Value {
     match document {
         Value::Object(members) => {
@@ -376,7 +392,7 @@ fn without_nulls(document: Value) -> Value {
     }
 }
 
-/// A random UUID.
+/// Returns a random UUID.
 pub(crate) fn unique_id() -> String {
     // Two hashers of the standard library never start alike, which is random enough for a laptop.
     let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());

@@ -1,32 +1,70 @@
 //! An emulator of AWS Clean Rooms ML's audience operations and Amazon Personalize's batch segment jobs, for a laptop.
 //!
-//! It speaks the real wires on one address, so any AWS client works with it; jobs take their time, read a real seed or
-//! input from S3, rank the users of real training data by how alike they are to it or how much they are drawn to it, and
-//! write real exports and segments. Signatures are not verified. What the services do not document is answered in the
-//! way that finds most mistakes: one name is taken for one generation job only, but for any number of exports. There are
-//! no filters of Personalize.
+//! Both services are served on one address with their real protocols, so every AWS client works with it. A job takes its
+//! time, reads a real seed or input from S3, ranks the users of real training data and writes real exports or segments.
 //!
-//! A segment job fails where no object lies under its input's path, where no object has a line, and where S3 refuses. A
-//! line that can't be answered says so in the output, and the job is `ACTIVE` all the same.
+//! # What it enforces
+//! The emulator rejects what the real services reject, so that a client that works here works there. If AWS does not
+//! document a behaviour, the emulator takes the answer that finds the most mistakes, or the configuration chooses it.
 //!
-//! | module | holds |
+//! | rule | answer | configuration |
+//! |---|---|---|
+//! | every length, pattern, range and enumeration of the service models for the operations below; a union has exactly one member | 400 | |
+//! | `s3Uri` and `roleArn`, and every ARN and path of Personalize: no line break, also not at the end | 400 | |
+//! | names and descriptions of Clean Rooms ML: no character beyond U+FFFF | 400 | |
+//! | tags: at most 50, no key that begins with `aws:` in upper or lower case | 400 | |
+//! | a size of an export is one of the model's | 400 | |
+//! | generation jobs of the account, pending or in progress: 10 | 402 | `maxGenerationJobsInFlight` |
+//! | exports of the account, pending or in progress: 20 | 402 | `maxExportJobsInFlight` |
+//! | exports of one generation job that have not failed: 25. This quota never frees itself | 402 | `maxExportsPerGenerationJob` |
+//! | segment jobs, pending or in progress: no quota | 400 | `maxSegmentJobsInFlight` |
+//! | an ARN of another account is accepted only as the model of `StartAudienceGenerationJob` | 403, 404 or 400 | `otherAccountError` |
+//! | a model of another account needs a `collaborationId` | 403 | |
+//! | a role belongs to the account | 403 | |
+//! | a name is given to one generation job or segment job at a time; exports may share a name | 409 | |
+//! | only an `ACTIVE` generation job is exported; a job in progress is not deleted | 409 | |
+//! | a token continues its own list only; a page has at most 100 entries | 400 | |
+//! | a seed has 25 to 500,000 unique user ids, and `minMatchingSeedSize` of them are in the training data | the job fails | `models` |
+//! | a segment job has an input object with a line, and S3 allows to read and to write | the job fails | |
+//!
+//! On the protocol of Personalize every error of a client is 400. A quota error of Clean Rooms ML has `quotaName` and
+//! `quotaValue`.
+//!
+//! It shows what the real services show:
+//!
+//! | answer | configuration |
+//! |---|---|
+//! | `GetAudienceGenerationJob` has no `seedAudience`: the account that started a job does not see it | |
+//! | tags of a job of another account's model are shown, or not | `dropTagsForOtherAccountsModels` |
+//! | metrics are shown only if the model shares them | `sharedAudienceMetrics` |
+//! | an export is one file, or a folder of parts, plain or compressed | `exportLayout` |
+//! | a connection without a request is closed after 5 seconds | `idleConnectionSeconds` |
+//!
+//! [`faults`] injects errors, lost answers, late lists and more.
+//!
+//! It does not verify signatures and knows no IAM policies. It has no filters of Personalize and no SQL engine. A line of
+//! a segment job that cannot be answered has an error in the output, and the job is `ACTIVE` nevertheless. It accepts
+//! combining marks in tags of Personalize, which the service model does not.
+//!
+//! # Modules
+//! | module | contents |
 //! |---|---|
 //! | [`config`] | the configuration file |
-//! | `http` | from an HTTP request to its operation, and back |
+//! | `server`, `http` | connections; from an HTTP request to its operation, and back |
 //! | [`operation`] | the operations of both APIs |
-//! | `reader`, `request`, `segment_request` | what requests may say: how it is read, in Clean Rooms ML, in Personalize |
+//! | `reader`, `request`, `segment_request` | reading and checking requests: in general, of Clean Rooms ML, of Personalize |
 //! | `page` | lists in pages |
 //! | [`wire`] | errors, timestamps, percent-encoding |
-//! | `service`, `service::segments`, `jobs` | the operations of the one API and of the other, the jobs and their work |
-//! | [`seed`], [`training`], [`audience`] | who is known, who did what, and who is alike |
-//! | `segment`, `items`, `attributes` | who is drawn to an item, which items there are, how they are asked for |
-//! | [`personalize_values`] | strings of Personalize's API that are wider than Lookalike's |
+//! | `service`, `service::segments`, `jobs` | the operations of both APIs; jobs and their work |
+//! | [`seed`], [`training`], [`audience`] | the seed, the training data, the ranking of users |
+//! | `segment`, `items`, `attributes` | the ranking of users for items, the items, the expressions that select them |
+//! | `export_layout` | the objects of an export |
+//! | [`personalize_values`] | strings that Personalize takes more widely than Lookalike |
 //! | `storage` | S3 |
-//! | [`faults`], `strikes` | what goes wrong on purpose, and when |
-//! | [`calls`] | what the service was asked, for tests |
-//! | [`sample`], `dice` | the generator of `tests/data`, and what it draws from |
+//! | [`faults`], `fault_injection` | fault injection: the faults, and when each one happens |
+//! | [`calls`] | the list of received calls, for tests |
+//! | [`sample`], `rng` | the generator of `tests/data` and its random numbers |
 
-use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -35,7 +73,8 @@ mod attributes;
 pub mod audience;
 pub mod calls;
 pub mod config;
-mod dice;
+mod export_layout;
+mod fault_injection;
 pub mod faults;
 mod http;
 mod items;
@@ -45,13 +84,14 @@ mod page;
 pub mod personalize_values;
 mod reader;
 mod request;
+mod rng;
 pub mod sample;
 pub mod seed;
 mod segment;
 mod segment_request;
+mod server;
 mod service;
 mod storage;
-mod strikes;
 pub mod training;
 pub mod wire;
 
@@ -64,21 +104,18 @@ impl Emulator {
     /// Reads the training data of every model and every solution version.
     ///
     /// # Errors
-    /// Where the configuration is wrong or the data can't be read.
+    /// If the configuration is wrong or the data cannot be read.
     pub async fn new(config: Config) -> Result<Self, String> {
         service::Service::new(config).await.map(|service| Self(Arc::new(service)))
     }
 
-    /// Serves until `stop` comes.
-    ///
-    /// # Errors
-    /// Where the listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let service = Arc::clone(&self.0);
+    /// Serves until `stop` is ready.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
+        let (service, idle) = (Arc::clone(&self.0), self.0.idle_time());
         let stop = async move {
             stop.await;
             service.stop();
         };
-        axum::serve(listener, http::router(self.0)).with_graceful_shutdown(stop).await
+        server::serve(listener, http::router(self.0), idle, stop).await;
     }
 }

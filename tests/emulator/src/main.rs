@@ -1,4 +1,4 @@
-//! `cargo run -p emulator -- --listen 127.0.0.1:0 [--config FILE]`: serves until it is told to end.
+//! `cargo run -p emulator -- --listen 127.0.0.1:0 [--config FILE]`: serves until a signal ends it.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Emulates AWS Clean Rooms ML's audience operations and Amazon Personalize's batch segment jobs.
 #[derive(Parser)]
 struct Arguments {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on. Port 0 takes a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
-    /// The configuration; the sample of tests/data unless given.
+    /// The configuration. The default is the sample of tests/data.
     #[arg(long)]
     config: Option<PathBuf>,
 }
@@ -33,16 +33,17 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), String> {
     let config = Config::read(&arguments.config.unwrap_or_else(Config::sample_path))?;
-    // Heard from the beginning, so that a signal is not lost while the training data is read.
+    // Waits for signals from the beginning, so that none is lost while the training data is read.
     let stop = stop_signal().map_err(|error| error.to_string())?;
     let emulator = Emulator::new(config).await?;
     let cannot_listen = |error: io::Error| format!("{}: {error}", arguments.listen);
     let listener = TcpListener::bind(&arguments.listen).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
-    // Whoever started this reads the first line to learn the address; it may be a pipe.
+    // The parent process reads the address from the first line; the output may be a pipe.
     let mut output = io::stdout();
     writeln!(output, "http://{address}").and_then(|()| output.flush()).map_err(|error| error.to_string())?;
-    emulator.serve(listener, stop).await.map_err(|error| error.to_string())
+    emulator.serve(listener, stop).await;
+    Ok(())
 }
 
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {

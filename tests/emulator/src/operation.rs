@@ -27,6 +27,8 @@ pub enum Operation {
     CreateBatchSegmentJob,
     DescribeBatchSegmentJob,
     ListBatchSegmentJobs,
+    DescribeSolutionVersion,
+    ListTagsForResource,
 }
 
 impl Operation {
@@ -51,6 +53,8 @@ impl Operation {
             "AmazonPersonalize.CreateBatchSegmentJob" => Some(Self::CreateBatchSegmentJob),
             "AmazonPersonalize.DescribeBatchSegmentJob" => Some(Self::DescribeBatchSegmentJob),
             "AmazonPersonalize.ListBatchSegmentJobs" => Some(Self::ListBatchSegmentJobs),
+            "AmazonPersonalize.DescribeSolutionVersion" => Some(Self::DescribeSolutionVersion),
+            "AmazonPersonalize.ListTagsForResource" => Some(Self::ListTagsForResource),
             _ => None,
         }
     }
@@ -59,9 +63,11 @@ impl Operation {
     #[must_use]
     pub fn api(self) -> Api {
         match self {
-            Self::CreateBatchSegmentJob | Self::DescribeBatchSegmentJob | Self::ListBatchSegmentJobs => {
-                Api::Personalize
-            }
+            Self::CreateBatchSegmentJob
+            | Self::DescribeBatchSegmentJob
+            | Self::ListBatchSegmentJobs
+            | Self::DescribeSolutionVersion
+            | Self::ListTagsForResource => Api::Personalize,
             Self::StartAudienceGenerationJob
             | Self::GetAudienceGenerationJob
             | Self::ListAudienceGenerationJobs
@@ -71,6 +77,17 @@ impl Operation {
             | Self::GetConfiguredAudienceModel
             | Self::ListConfiguredAudienceModels => Api::CleanRoomsMl,
         }
+    }
+
+    /// Whether its service model has `ResourceNotFoundException`: the lists do not.
+    pub(crate) fn has_not_found(self) -> bool {
+        !matches!(
+            self,
+            Self::ListAudienceGenerationJobs
+                | Self::ListAudienceExportJobs
+                | Self::ListConfiguredAudienceModels
+                | Self::ListBatchSegmentJobs
+        )
     }
 
     /// Its name.
@@ -88,6 +105,8 @@ impl Operation {
             Self::CreateBatchSegmentJob => "CreateBatchSegmentJob",
             Self::DescribeBatchSegmentJob => "DescribeBatchSegmentJob",
             Self::ListBatchSegmentJobs => "ListBatchSegmentJobs",
+            Self::DescribeSolutionVersion => "DescribeSolutionVersion",
+            Self::ListTagsForResource => "ListTagsForResource",
         }
     }
 }

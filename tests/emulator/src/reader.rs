@@ -1,4 +1,4 @@
-//! Reads the members of a JSON body, and collects what breaks the service model. Members are named, values never are.
+//! Reads the members of a JSON body and collects the violations of the service model. Messages name members, never values.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 use crate::operation::Api;
 use crate::wire::{ErrorKind, ServiceError};
 
-/// The body as JSON; one that is not there is an empty object.
+/// Returns the body as JSON. An empty body is an empty object.
 pub(crate) fn parse(api: Api, body: &[u8]) -> Result<Value, ServiceError> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    // What serde says of a fault may repeat the text; where it is says enough.
+    // serde's message may repeat the text, so only the place of the error is given.
     serde_json::from_slice(body).map_err(|error| {
         let place = format!("line {} column {}", error.line(), error.column());
         ServiceError::new(ErrorKind::of_limit(api), format!("The request's body is not JSON: {place}"))
     })
 }
 
-/// What a request of the API breaks, so far.
+/// The violations of a request of the API so far.
 pub(crate) struct Reader {
     api: Api,
     wrong: Vec<String>,
@@ -62,6 +62,37 @@ impl Reader {
             return None;
         };
         text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
+    }
+
+    /// Reads a text whose pattern in the service model uses `.`, which matches no line break. Not every type of Lookalike
+    /// checks that.
+    pub(crate) fn line<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        let has_line_break = |text: &str| text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
+        if members.get(key)?.as_str().is_some_and(has_line_break) {
+            self.wrong(&members.path(key), "must not have a line break");
+            return None;
+        }
+        self.text(members, key)
+    }
+
+    /// Reads a name or a description of Clean Rooms ML. The pattern in the service model lists single surrogates instead of
+    /// their range, so it matches no character beyond U+FFFF, for example no emoji.
+    pub(crate) fn plain<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
+        if members.get(key)?.as_str().is_some_and(|text| text.contains(|c| c > '\u{ffff}')) {
+            self.wrong(&members.path(key), "must not have characters beyond U+FFFF, for example emoji");
+            return None;
+        }
+        self.text(members, key)
+    }
+
+    /// Reads a union: an object with exactly one member, which must be the only one of the service model.
+    pub(crate) fn union<'v>(&mut self, value: &'v Value, path: &'v str, key: &str) -> Option<Members<'v>> {
+        let members = self.members(value, path)?;
+        if members.get(key).is_none() || members.object.values().filter(|value| !value.is_null()).count() > 1 {
+            self.wrong(path, format_args!("must have exactly one member: {key}"));
+            return None;
+        }
+        Some(members)
     }
 
     pub(crate) fn chosen<T: Copy>(
@@ -138,14 +169,19 @@ impl Reader {
     }
 }
 
-/// A JSON object, and where in the body it stands.
+/// Whether a tag key begins with the prefix that AWS reserves for itself, in upper or lower case.
+pub(crate) fn is_reserved(tag_key: &str) -> bool {
+    tag_key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
+}
+
+/// A JSON object and its path in the body.
 pub(crate) struct Members<'v> {
     path: &'v str,
     object: &'v Map<String, Value>,
 }
 
 impl<'v> Members<'v> {
-    /// A member that is there: null is as good as absent.
+    /// Returns a member. Null counts as absent.
     pub(crate) fn get(&self, key: &str) -> Option<&'v Value> {
         self.object.get(key).filter(|value| !value.is_null())
     }
@@ -155,7 +191,7 @@ impl<'v> Members<'v> {
     }
 }
 
-/// Notes the absence of a member that must be there.
+/// Adds a violation if a required member is absent.
 pub(crate) trait Required {
     fn required(self, reader: &mut Reader, members: &Members<'_>, key: &str) -> Self;
 }

@@ -1,7 +1,7 @@
-//! The requests of Clean Rooms ML as its service model has them: their members are read, checked and, where unknown,
-//! passed over.
+//! The requests of Clean Rooms ML, read and checked as its service model defines them. Unknown members are ignored.
 //!
-//! The limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once.
+//! Most limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once. Where the
+//! service model is narrower, the reader checks the rest.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -19,11 +19,14 @@ use lookalike::values::{
 use serde_json::Value;
 
 use crate::operation::Api;
-use crate::reader::{Reader, Required, parse};
+use crate::reader::{Members, Reader, Required, is_reserved, parse};
 use crate::wire::ServiceError;
 
 /// The longest query string.
 const QUERY_CHARACTERS: RangeInclusive<usize> = 0..=500_000;
+
+/// The maximum number of tags of a resource. The service model allows 200, its documentation 50.
+const TAGS_OF_A_RESOURCE: usize = 50;
 
 /// The body of `StartAudienceGenerationJob`. It may hold SQL text: no `Debug`.
 #[derive(Clone)]
@@ -56,15 +59,15 @@ impl StartGeneration {
 
     fn members(document: &Value, reader: &mut Reader) -> Option<Self> {
         let body = reader.members(document, "")?;
-        let name = reader.text(&body, "name").required(reader, &body, "name");
+        let name = reader.plain(&body, "name").required(reader, &body, "name");
         let model =
             reader.text(&body, "configuredAudienceModelArn").required(reader, &body, "configuredAudienceModelArn");
         let seed = body.get("seedAudience").and_then(|seed| seed_audience(seed, reader));
         let seed = seed.required(reader, &body, "seedAudience");
         let include_seed = reader.truth(&body, "includeSeedInOutput");
         let collaboration = reader.text(&body, "collaborationId");
-        let description = reader.text(&body, "description");
-        let tags = reader.texts(&body, "tags", 200, 1..=128, 0..=256);
+        let description = reader.plain(&body, "description");
+        let tags = tags(&body, reader);
         Some(Self { name: name?, model: model?, seed: seed?, include_seed, collaboration, description, tags })
     }
 }
@@ -79,13 +82,21 @@ impl StartExport {
 
     fn members(document: &Value, reader: &mut Reader) -> Option<Self> {
         let body = reader.members(document, "")?;
-        let name = reader.text(&body, "name").required(reader, &body, "name");
+        let name = reader.plain(&body, "name").required(reader, &body, "name");
         let job = reader.text(&body, "audienceGenerationJobArn").required(reader, &body, "audienceGenerationJobArn");
         let size = body.get("audienceSize").and_then(|size| audience_size(size, reader));
         let size = size.required(reader, &body, "audienceSize");
-        let description = reader.text(&body, "description");
+        let description = reader.plain(&body, "description");
         Some(Self { name: name?, job: job?, size: size?, description })
     }
+}
+
+fn tags(body: &Members<'_>, reader: &mut Reader) -> Option<BTreeMap<String, String>> {
+    let tags = reader.texts(body, "tags", TAGS_OF_A_RESOURCE, 1..=128, 0..=256)?;
+    if tags.keys().any(|key| is_reserved(key)) {
+        reader.wrong("tags", "must not have a key that begins with aws:");
+    }
+    Some(tags)
 }
 
 fn audience_size(size: &Value, reader: &mut Reader) -> Option<AudienceSize> {
@@ -99,13 +110,13 @@ fn audience_size(size: &Value, reader: &mut Reader) -> Option<AudienceSize> {
 
 fn seed_audience(seed: &Value, reader: &mut Reader) -> Option<SeedAudience> {
     let seed = reader.members(seed, "seedAudience")?;
-    let role_arn = reader.text::<RoleArn>(&seed, "roleArn").required(reader, &seed, "roleArn");
+    let role_arn = reader.line::<RoleArn>(&seed, "roleArn").required(reader, &seed, "roleArn");
     let sql_compute_configuration =
         seed.get("sqlComputeConfiguration").and_then(|compute| compute_configuration(compute, reader));
     let source = match (seed.get("dataSource"), seed.get("sqlParameters")) {
         (Some(file), None) => {
             let file = reader.members(file, "seedAudience.dataSource")?;
-            let s3_uri = reader.text::<S3Uri>(&file, "s3Uri").required(reader, &file, "s3Uri");
+            let s3_uri = reader.line::<S3Uri>(&file, "s3Uri").required(reader, &file, "s3Uri");
             s3_uri.map(|s3_uri| SeedSource::DataSource(DataSource { s3_uri }))
         }
         (None, Some(sql)) => sql_parameters(sql, reader).map(SeedSource::SqlParameters),
@@ -145,18 +156,13 @@ fn sql_parameters(sql: &Value, reader: &mut Reader) -> Option<SqlParameters> {
 
 fn compute_configuration(compute: &Value, reader: &mut Reader) -> Option<SqlComputeConfiguration> {
     let path = "seedAudience.sqlComputeConfiguration";
-    let compute = reader.members(compute, path)?;
-    let Some(worker) = compute.get("worker") else {
-        reader.wrong(path, "must have the member worker");
-        return None;
-    };
-    let path = "seedAudience.sqlComputeConfiguration.worker";
-    let worker = reader.members(worker, path)?;
+    let compute = reader.union(compute, path, "worker")?;
+    let worker = reader.members(compute.get("worker")?, "seedAudience.sqlComputeConfiguration.worker")?;
     let kind = reader.text(&worker, "type");
     let number = reader.number(&worker, "number", 2..=1024).map(u64::from);
     let properties = worker.get("properties").and_then(|properties| {
         let path = "seedAudience.sqlComputeConfiguration.worker.properties";
-        let properties = reader.members(properties, path)?;
+        let properties = reader.union(properties, path, "spark")?;
         reader.texts(&properties, "spark", 50, 1..=200, 0..=500).map(|spark| WorkerProperties { spark })
     });
     Some(SqlComputeConfiguration { worker: Worker { kind, number, properties } })
@@ -169,10 +175,12 @@ pub(crate) fn parameter<T: FromStr<Err = String>>(name: &str, text: &str) -> Res
     reader.end(value)
 }
 
-/// How many entries a page has.
+/// Reads `maxResults`: the number of entries of a page.
 pub(crate) fn max_results(text: &str) -> Result<usize, ServiceError> {
+    // Rust's parser accepts a plus sign, the service does not.
+    let has_digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
-        Ok(count) if (1..=100).contains(&count) => Ok(count),
+        Ok(count) if has_digits_only && (1..=100).contains(&count) => Ok(count),
         _ => {
             let mut reader = Reader::of(Api::CleanRoomsMl);
             reader.wrong("maxResults", "must be a whole number from 1 to 100");
@@ -312,6 +320,79 @@ mod tests {
             assert!(error.starts_with("1 validation error detected: "), "{error}");
             assert!(error.contains(member), "{error}");
         }
+    }
+
+    /// Asserts that a generation with this value is rejected, and that the error names the member.
+    #[track_caller]
+    fn assert_rejected(pointer: &str, value: Value, member: &str) {
+        let error = generation(|body| {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            body.pointer_mut(parent).unwrap()[key] = value;
+        });
+        let error = error.err().unwrap();
+        assert!(error.contains(&format!("'{member}'")), "{error}");
+    }
+
+    #[test]
+    fn a_name_or_description_with_an_emoji_is_rejected() {
+        for member in ["name", "description"] {
+            assert_rejected(&format!("/{member}"), "runners \u{1f3c3}".into(), member);
+        }
+        assert!(export(|body| body["name"] = "\u{1f3c3}".into()).is_err());
+        assert!(generation(|body| body["name"] = "läufer 日本語".into()).is_ok());
+    }
+
+    #[test]
+    fn an_s3_uri_with_a_line_break_is_rejected() {
+        for uri in ["s3://b/k\n", "s3://b/k\r\n", "s3://b/a\nb", "s3://b/k\u{85}", "s3://b/k\u{2028}"] {
+            assert_rejected("/seedAudience/dataSource/s3Uri", uri.into(), "seedAudience.dataSource.s3Uri");
+        }
+    }
+
+    #[test]
+    fn a_role_with_a_line_break_is_rejected() {
+        for end in ["\n", "\r"] {
+            assert_rejected("/seedAudience/roleArn", format!("{ROLE}{end}").into(), "seedAudience.roleArn");
+        }
+    }
+
+    #[test]
+    fn an_empty_properties_union_is_rejected() {
+        for properties in [json!({}), json!({"spark": null})] {
+            let compute = json!({"worker": {"properties": properties}});
+            let member = "seedAudience.sqlComputeConfiguration.worker.properties";
+            assert_rejected("/seedAudience/sqlComputeConfiguration", compute, member);
+        }
+    }
+
+    #[test]
+    fn a_union_with_two_members_is_rejected() {
+        let compute = json!({"worker": {"properties": {"spark": {}, "flink": {}}}});
+        let member = "seedAudience.sqlComputeConfiguration.worker.properties";
+        assert_rejected("/seedAudience/sqlComputeConfiguration", compute, member);
+        let compute = json!({"worker": {}, "cluster": {}});
+        assert_rejected("/seedAudience/sqlComputeConfiguration", compute, "seedAudience.sqlComputeConfiguration");
+    }
+
+    #[test]
+    fn a_properties_union_with_an_empty_map_is_accepted() {
+        let compute = json!({"worker": {"type": "CR.8X", "number": 1024, "properties": {"spark": {}}}});
+        assert!(generation(|body| body["seedAudience"]["sqlComputeConfiguration"] = compute).is_ok());
+    }
+
+    #[test]
+    fn a_reserved_tag_key_is_rejected_in_any_case() {
+        for key in ["aws:", "aws:team", "AWS:team", "aWs:team"] {
+            assert_rejected("/tags", json!({ key: "value" }), "tags");
+        }
+        assert!(generation(|body| body["tags"] = json!({"awsteam": "aws:", "team": "AWS:growth"})).is_ok());
+    }
+
+    #[test]
+    fn a_job_has_at_most_fifty_tags() {
+        let tags = |count: usize| (0..count).map(|number| (format!("k{number}"), Value::from("v"))).collect::<Value>();
+        assert!(generation(|body| body["tags"] = tags(50)).is_ok());
+        assert_rejected("/tags", tags(51), "tags");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// The planted groups and the letter that the ids of their items begin with.
 pub const GROUPS: [(&str, char); 6] =
@@ -56,14 +56,14 @@ const SEGMENT_ATTRIBUTES: [&str; 4] = [
 /// The files, by their name in `tests/data`.
 #[must_use]
 pub fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let mut dice = Dice(0x1005_a11e);
-    let people = people(&mut dice);
-    let training = training(&people, &mut dice);
+    let mut rng = Rng(0x1005_a11e);
+    let people = people(&mut rng);
+    let training = training(&people, &mut rng);
     vec![
         ("interactions.csv.gz", gzip(training.as_bytes())),
         ("groups.csv", groups(&people).into_bytes()),
-        ("seed-runners.jsonl", seed(&people, 0, &mut dice).into_bytes()),
-        ("seed-cooks.jsonl", seed(&people, 1, &mut dice).into_bytes()),
+        ("seed-runners.jsonl", seed(&people, 0, &mut rng).into_bytes()),
+        ("seed-cooks.jsonl", seed(&people, 1, &mut rng).into_bytes()),
         ("seed-too-small.jsonl", seed_too_small(&people).into_bytes()),
         ("seed-broken.jsonl", seed_broken(&people).into_bytes()),
         ("items.csv", items().into_bytes()),
@@ -78,50 +78,50 @@ struct Person {
     second: Option<usize>,
 }
 
-fn people(dice: &mut Dice) -> Vec<Person> {
+fn people(rng: &mut Rng) -> Vec<Person> {
     let mut people: Vec<Person> = (0..USERS)
         .map(|number| {
             let group = (number / MEMBERS_OF_A_GROUP) as usize;
             let group = (group < GROUPS.len()).then_some(group);
-            let other = dice.below(6) as usize;
+            let other = rng.below(6) as usize;
             // One member in eight has a second interest.
-            let second = (group.is_some() && group != Some(other) && dice.below(100) < 15).then_some(other);
+            let second = (group.is_some() && group != Some(other) && rng.below(100) < 15).then_some(other);
             Person { group, second }
         })
         .collect();
     // Shuffled, so that nothing of a group can be read from an id.
-    dice.shuffle(&mut people);
+    rng.shuffle(&mut people);
     people
 }
 
-fn training(people: &[Person], dice: &mut Dice) -> String {
+fn training(people: &[Person], rng: &mut Rng) -> String {
     let mut csv = String::from("user_id,item_id,timestamp\n");
     for (number, person) in people.iter().enumerate() {
         // How much of what someone does is their interest differs: some members can hardly be recognised.
-        let devotion = 25 + dice.below(50);
-        let mut day = dice.below(DAYS);
-        for _ in 0..5 + dice.below(4) {
-            if dice.below(5) == 0 {
-                day = (day + 1 + dice.below(9)) % DAYS;
+        let devotion = 25 + rng.below(50);
+        let mut day = rng.below(DAYS);
+        for _ in 0..5 + rng.below(4) {
+            if rng.below(5) == 0 {
+                day = (day + 1 + rng.below(9)) % DAYS;
             }
             let timestamp = FIRST_DAY + u64::from(day) * SECONDS_OF_A_DAY;
-            let _ = writeln!(csv, "{},{},{timestamp}", user_id(number), item(person, devotion, dice));
+            let _ = writeln!(csv, "{},{},{timestamp}", user_id(number), item(person, devotion, rng));
         }
     }
     csv
 }
 
-fn item(person: &Person, devotion: u32, dice: &mut Dice) -> String {
+fn item(person: &Person, devotion: u32, rng: &mut Rng) -> String {
     let (letter, number) = match person.group {
-        Some(main) if dice.below(100) < devotion => {
-            let interest = person.second.filter(|_| dice.below(5) < 2).unwrap_or(main);
-            (GROUPS[interest].1, dice.skewed_below(ITEMS_OF_A_GROUP))
+        Some(main) if rng.below(100) < devotion => {
+            let interest = person.second.filter(|_| rng.below(5) < 2).unwrap_or(main);
+            (GROUPS[interest].1, rng.skewed_below(ITEMS_OF_A_GROUP))
         }
-        _ => match dice.below(100) {
-            0..45 => ('z', dice.skewed_below(POPULAR_ITEMS)),
-            45..78 => ('x', dice.skewed_below(GENERAL_ITEMS)),
+        _ => match rng.below(100) {
+            0..45 => ('z', rng.skewed_below(POPULAR_ITEMS)),
+            45..78 => ('x', rng.skewed_below(GENERAL_ITEMS)),
             // Anyone buys a pot, a book, a pair of shoes at times.
-            _ => (GROUPS[dice.below(6) as usize].1, dice.skewed_below(ITEMS_OF_A_GROUP)),
+            _ => (GROUPS[rng.below(6) as usize].1, rng.skewed_below(ITEMS_OF_A_GROUP)),
         },
     };
     item_id(letter, number)
@@ -136,15 +136,15 @@ fn groups(people: &[Person]) -> String {
     csv
 }
 
-fn seed(people: &[Person], group: usize, dice: &mut Dice) -> String {
+fn seed(people: &[Person], group: usize, rng: &mut Rng) -> String {
     let mut everyone: Vec<usize> = (0..people.len()).collect();
-    dice.shuffle(&mut everyone);
+    rng.shuffle(&mut everyone);
     let (members, strangers): (Vec<_>, Vec<_>) =
         everyone.into_iter().partition(|&number| people[number].group == Some(group));
     let mut ids: Vec<String> =
         members.into_iter().take(SEED_MEMBERS).chain(strangers.into_iter().take(SEED_STRANGERS)).map(user_id).collect();
-    ids.extend((0..SEED_UNKNOWN).map(|_| format!("u9{:06}", dice.below(1_000_000))));
-    dice.shuffle(&mut ids);
+    ids.extend((0..SEED_UNKNOWN).map(|_| format!("u9{:06}", rng.below(1_000_000))));
+    rng.shuffle(&mut ids);
     lines(&ids)
 }
 

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_touched_what_goes_with_the_item_too_comes_before_who_touched_only_it_and_strangers_come_last() {
+    fn users_of_related_items_rank_before_users_of_the_item_alone() {
         let answer = answers(AffinityTo::Item, r#"{"itemId": "shoes"}"#, 10).remove(0);
         let users = &answer["output"]["usersList"];
         assert_eq!(users.as_array().unwrap()[..3], ["a", "b", "c"]);

@@ -1,4 +1,4 @@
-//! The requests of Personalize as its service model has them, read as those of Clean Rooms ML are.
+//! The requests of Personalize, read and checked as its service model defines them.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,21 @@ use serde_json::Value;
 use crate::operation::Api;
 use crate::page::Asked;
 use crate::personalize_values::{PersonalizeArn, S3Location};
-use crate::reader::{Members, Reader, Required, parse};
+use crate::reader::{Members, Reader, Required, is_reserved, parse};
 use crate::wire::{ErrorKind, ServiceError};
 
-/// How many users a segment has unless said.
+/// The default number of users of a segment.
 const DEFAULT_NUM_RESULTS: u32 = 25;
 
-/// How many users a segment has at most.
-const MOST_RESULTS: u32 = 5_000_000;
+/// The maximum number of users of a segment. The service model has no limit, its documentation has this one.
+const MAX_RESULTS: u32 = 5_000_000;
 
-/// How many tags the service model lets through, and how many the service gives a resource.
+/// The maximum number of tags in the service model, and of a resource.
 const TAGS_OF_THE_MODEL: usize = 200;
 const TAGS_OF_A_RESOURCE: usize = 50;
+
+/// The maximum length of a token of a list.
+const MAX_TOKEN_CHARACTERS: usize = 1500;
 
 /// The body of `CreateBatchSegmentJob`.
 #[derive(Clone)]
@@ -35,7 +38,7 @@ pub(crate) struct CreateSegmentJob {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// Where a job reads or writes.
+/// The place where a job reads or writes.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct S3DataConfig {
@@ -51,7 +54,7 @@ pub(crate) struct ListSegmentJobs {
 }
 
 /// Reads a body with what reads its members.
-fn read<T>(body: &[u8], members: fn(&Members<'_>, &mut Reader) -> Option<T>) -> Result<T, ServiceError> {
+fn read<T>(body: &[u8], members: impl FnOnce(&Members<'_>, &mut Reader) -> Option<T>) -> Result<T, ServiceError> {
     let document = parse(Api::Personalize, body)?;
     let mut reader = Reader::of(Api::Personalize);
     let request = reader.members(&document, "").and_then(|body| members(&body, &mut reader));
@@ -70,12 +73,12 @@ impl CreateSegmentJob {
 
     fn members(body: &Members<'_>, reader: &mut Reader) -> Option<Self> {
         let job_name = reader.text(body, "jobName").required(reader, body, "jobName");
-        let solution_version = reader.text(body, "solutionVersionArn").required(reader, body, "solutionVersionArn");
-        let filter = reader.text(body, "filterArn");
-        let num_results = reader.number(body, "numResults", 0..=MOST_RESULTS).unwrap_or(DEFAULT_NUM_RESULTS);
+        let solution_version = reader.line(body, "solutionVersionArn").required(reader, body, "solutionVersionArn");
+        let filter = reader.line(body, "filterArn");
+        let num_results = reader.number(body, "numResults", 0..=MAX_RESULTS).unwrap_or(DEFAULT_NUM_RESULTS);
         let input = data_config(body, "jobInput", "s3DataSource", reader);
         let output = data_config(body, "jobOutput", "s3DataDestination", reader);
-        let role = reader.text(body, "roleArn").required(reader, body, "roleArn");
+        let role = reader.line(body, "roleArn").required(reader, body, "roleArn");
         let tags = tags(body, reader);
         Some(Self {
             job_name: job_name?,
@@ -93,30 +96,33 @@ impl CreateSegmentJob {
 impl ListSegmentJobs {
     pub(crate) fn read(body: &[u8]) -> Result<Self, ServiceError> {
         read(body, |body, reader| {
-            let solution_version = reader.text(body, "solutionVersionArn");
+            let solution_version = reader.line(body, "solutionVersionArn");
             let most = reader.number(body, "maxResults", 1..=100).map(|most| most as usize);
             let token = body.get("nextToken").and_then(|token| {
-                if !token.is_string() {
-                    reader.wrong("nextToken", "must be a string");
+                let is_token = |text: &&str| text.is_ascii() && text.len() <= MAX_TOKEN_CHARACTERS;
+                let text = token.as_str().filter(is_token);
+                if text.is_none() {
+                    let form = format_args!("must be a string of at most {MAX_TOKEN_CHARACTERS} ASCII characters");
+                    reader.wrong("nextToken", form);
                 }
-                token.as_str().map(str::to_owned)
+                text.map(str::to_owned)
             });
             Some(Self { solution_version, asked: Asked { most, token } })
         })
     }
 }
 
-/// The job that `DescribeBatchSegmentJob` asks for.
-pub(crate) fn job_to_describe(body: &[u8]) -> Result<PersonalizeArn, ServiceError> {
-    read(body, |body, reader| reader.text(body, "batchSegmentJobArn").required(reader, body, "batchSegmentJobArn"))
+/// Reads a body whose only member is an ARN.
+pub(crate) fn read_arn(body: &[u8], member: &str) -> Result<PersonalizeArn, ServiceError> {
+    read(body, |body, reader| reader.line(body, member).required(reader, body, member))
 }
 
 fn data_config(body: &Members<'_>, outer: &str, inner: &str, reader: &mut Reader) -> Option<S3DataConfig> {
     let path = format!("{outer}.{inner}");
     let outer = body.get(outer).required(reader, body, outer).and_then(|value| reader.members(value, outer))?;
     let inner = outer.get(inner).required(reader, &outer, inner).and_then(|value| reader.members(value, &path))?;
-    let path = reader.text(&inner, "path").required(reader, &inner, "path");
-    let kms_key_arn = reader.text(&inner, "kmsKeyArn");
+    let path = reader.line(&inner, "path").required(reader, &inner, "path");
+    let kms_key_arn = reader.line(&inner, "kmsKeyArn");
     Some(S3DataConfig { path: path?, kms_key_arn })
 }
 
@@ -140,6 +146,9 @@ fn tags(body: &Members<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
             reader.wrong("tags", form);
             break;
         };
+        if is_reserved(key) {
+            reader.wrong("tags", "must not have a tagKey that begins with aws:");
+        }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             reader.wrong("tags", "must not have a tagKey twice");
         }
@@ -225,6 +234,59 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_a_line_break_is_rejected() {
+        for pointer in [
+            "/jobName",
+            "/solutionVersionArn",
+            "/filterArn",
+            "/jobInput/s3DataSource/path",
+            "/jobOutput/s3DataDestination/path",
+            "/jobInput/s3DataSource/kmsKeyArn",
+            "/roleArn",
+            "/tags/0/tagKey",
+            "/tags/0/tagValue",
+        ] {
+            for line_break in ["\n", "\r"] {
+                let error = create(|body| {
+                    body["filterArn"] = "arn:aws:personalize:us-east-1:123456789012:filter/f".into();
+                    body["jobInput"]["s3DataSource"]["kmsKeyArn"] = "arn:aws:kms:us-east-1:123456789012:key/k".into();
+                    body["tags"] = json!([{"tagKey": "k", "tagValue": "v"}]);
+                    let value = body.pointer_mut(pointer).unwrap();
+                    *value = format!("{}{line_break}", value.as_str().unwrap()).into();
+                });
+                assert_eq!(error.err().unwrap_or_else(|| panic!("{pointer}")).kind, ErrorKind::InvalidInput);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_with_a_line_break_is_rejected() {
+        let error = create(|body| body["jobInput"]["s3DataSource"]["path"] = "s3://bucket\n/in.jsonl".into());
+        assert!(error.err().unwrap().message.contains("'jobInput.s3DataSource.path'"));
+    }
+
+    #[test]
+    fn a_reserved_tag_key_is_rejected_in_any_case() {
+        let tagged = |key: &str| create(|body| body["tags"] = json!([{"tagKey": key, "tagValue": "aws:v"}]));
+        for key in ["aws:", "aws:team", "AWS:team", "aWs:team"] {
+            let error = tagged(key).err().unwrap();
+            assert!(error.kind == ErrorKind::InvalidInput && error.message.contains("'tags'"), "{error:?}");
+        }
+        assert!(tagged("awsteam").is_ok());
+    }
+
+    #[test]
+    fn a_tag_has_only_characters_of_the_service_model() {
+        let tagged = |text: &str| create(|body| body["tags"] = json!([{"tagKey": text, "tagValue": text}]));
+        for good in ["é_.:/=+-@ 9", "\u{a0}\u{2028}", "\u{661}\u{2160}\u{bd}"] {
+            assert!(tagged(good).is_ok(), "{good:?}");
+        }
+        for wrong in ["a!", "(a)", "a*", "tab\t", "\u{85}"] {
+            assert!(tagged(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn fifty_tags_are_enough_and_more_are_an_error_of_their_own() {
         assert_eq!(create(|body| body["tags"] = tags(50)).ok().unwrap().tags.len(), 50);
         assert_eq!(create(|body| body["tags"] = tags(51)).err().unwrap().kind, ErrorKind::TooManyTags);
@@ -234,7 +296,7 @@ mod tests {
     fn all_broken_limits_are_told_at_once_and_an_empty_body_misses_all() {
         let error = CreateSegmentJob::read(b"").err().unwrap().message;
         assert!(error.starts_with("5 validation errors detected: "), "{error}");
-        assert!(job_to_describe(b"").err().unwrap().message.contains("'batchSegmentJobArn'"));
+        assert!(read_arn(b"", "batchSegmentJobArn").err().unwrap().message.contains("'batchSegmentJobArn'"));
     }
 
     #[test]
@@ -242,7 +304,16 @@ mod tests {
         assert!(ListSegmentJobs::read(b"").is_ok());
         let asked = ListSegmentJobs::read(br#"{"maxResults": 100, "nextToken": "t"}"#).ok().unwrap().asked;
         assert_eq!((asked.most, asked.token.as_deref()), (Some(100), Some("t")));
-        for wrong in [r#"{"maxResults": 0}"#, r#"{"maxResults": 101}"#, r#"{"nextToken": 1}"#, "[]", "{"] {
+        let long_token = json!({ "nextToken": "t".repeat(1501) }).to_string();
+        for wrong in [
+            &long_token,
+            r#"{"nextToken": "é"}"#,
+            r#"{"maxResults": 0}"#,
+            r#"{"maxResults": 101}"#,
+            r#"{"nextToken": 1}"#,
+            "[]",
+            "{",
+        ] {
             assert_eq!(ListSegmentJobs::read(wrong.as_bytes()).err().unwrap().kind, ErrorKind::InvalidInput, "{wrong}");
         }
     }

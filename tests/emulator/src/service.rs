@@ -1,4 +1,4 @@
-//! The emulated services: what they know, the operations of Clean Rooms ML, and the work of its jobs.
+//! The emulated services: their state, the operations of Clean Rooms ML, and the work of its jobs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,15 +13,16 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::audience::{Audience, users_of};
 use crate::calls::Calls;
-use crate::config::{Config, ModelConfig, SharedMetrics};
+use crate::config::{Config, ModelConfig, OtherAccountError, SharedMetrics, account_of};
+use crate::export_layout::export_output;
+use crate::fault_injection::FaultInjection;
 use crate::faults::{Fault, Kind};
-use crate::jobs::{GenerationJob, Jobs, Status, StatusDetails, unique_id};
+use crate::jobs::{ExportJob, GenerationJob, Jobs, Status, StatusDetails, Visible, unique_id};
 use crate::operation::Operation;
 use crate::page::{Asked, ForeignToken, page};
 use crate::request::{StartExport, StartGeneration, max_results, parameter, violation};
 use crate::seed;
 use crate::storage::Storage;
-use crate::strikes::Strikes;
 use crate::training::Training;
 use crate::wire::{ErrorKind, ServiceError, timestamp};
 
@@ -29,13 +30,19 @@ mod segments;
 
 use segments::SolutionVersion;
 
+/// The quotas by the names that Service Quotas gives them. What the real service writes into `quotaName` is not
+/// documented.
+const GENERATIONS_IN_FLIGHT: &str = "Pending/in-progress audience generation jobs per customer";
+const EXPORTS_IN_FLIGHT: &str = "Pending/in-progress audience export jobs per customer";
+const EXPORTS_OF_A_GENERATION: &str = "Active audience export jobs per audience generation job";
+
 /// A request's parameters in the query string.
 pub(crate) type Query = HashMap<String, String>;
 
-/// What an operation answers: a document, or nothing.
+/// The answer of an operation: a document, or nothing.
 pub(crate) type Outcome = Result<Option<Value>, ServiceError>;
 
-/// Everything that the emulator knows.
+/// The state of the emulator.
 pub(crate) struct Service {
     config: Config,
     models: Vec<Model>,
@@ -43,8 +50,8 @@ pub(crate) struct Service {
     storage: Storage,
     jobs: Mutex<Jobs>,
     pub(crate) calls: Calls,
-    pub(crate) strikes: Strikes,
-    /// Whether the emulator is told to end.
+    pub(crate) fault_injection: FaultInjection,
+    /// Whether the emulator is ending.
     stopping: watch::Sender<bool>,
     started: SystemTime,
 }
@@ -58,7 +65,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether a fault would change how it is told.
+    /// Whether a fault would change the entry.
     fn is_changed_by(&self, fault: &Fault) -> bool {
         let changed = match &fault.fault {
             Kind::HiddenOutputLocation {} => self.document.get("outputLocation").is_some(),
@@ -99,7 +106,7 @@ impl Service {
             storage,
             jobs: Mutex::default(),
             calls: Calls::default(),
-            strikes: Strikes::new(config.fault_plan()),
+            fault_injection: FaultInjection::new(config.fault_plan()),
             stopping: watch::Sender::new(false),
             started: SystemTime::now(),
             config,
@@ -110,13 +117,13 @@ impl Service {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets no slow answer hold up the end.
+    /// Ends every delay, so that slow answers do not delay the end of the emulator.
     pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Takes that long, unless the emulator ends.
-    pub(crate) async fn dawdle(&self, time: f64) {
+    /// Waits, unless the emulator ends.
+    pub(crate) async fn delay(&self, time: f64) {
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
             () = sleep(seconds(time)) => {}
@@ -124,24 +131,24 @@ impl Service {
         }
     }
 
-    /// Every job that was ever started.
+    /// Returns every job that was ever started.
     pub(crate) fn started_jobs(&self) -> Value {
         self.jobs().started()
     }
 
-    /// Dates jobs and exports back: how many.
+    /// Makes jobs and exports older, and returns their number.
     pub(crate) fn age(&self, name_prefix: &str, by: Duration) -> usize {
         self.jobs().age(name_prefix, by)
     }
 
-    /// The entries as the faults let them be seen, and how many of them a page may have.
+    /// Applies the faults of an answer to its entries. Returns the maximum number of entries of a page, and the entries.
     fn seen(&self, operation: Operation, mut entries: Vec<Entry>) -> (usize, impl Iterator<Item = (u64, Value)>) {
         let mut at_most = 100;
         let changes = |fault: &Fault| match fault.fault {
             Kind::PageSize { entries: most } => entries.len() > most,
             _ => entries.iter().any(|entry| entry.is_changed_by(fault)),
         };
-        for fault in self.strikes.of_view(operation, changes) {
+        for fault in self.fault_injection.of_view(operation, changes) {
             match fault.fault {
                 Kind::PageSize { entries } => at_most = at_most.min(entries),
                 Kind::ListDelay { .. } => entries.retain(|entry| !entry.is_changed_by(&fault)),
@@ -158,7 +165,40 @@ impl Service {
         (at_most, entries.into_iter().map(|entry| (entry.number, entry.document)))
     }
 
-    /// The name of the job of that ARN, for the list of calls.
+    /// Returns the time after which a connection without a request is closed.
+    pub(crate) fn idle_time(&self) -> Duration {
+        seconds(self.config.idle_connection_seconds)
+    }
+
+    /// Rejects the ARN of another account, as every call but the start of a generation job does.
+    ///
+    /// `ListAudienceGenerationJobs` is one of these calls. Its `configuredAudienceModelArn` is documented as the model of
+    /// the jobs, which may belong to another account, but nothing says that the call works across accounts. A client that
+    /// relies on it may fail, so it is rejected here; `collaborationId` finds these jobs.
+    fn check_account(&self, operation: Operation, arn: &str) -> Result<(), ServiceError> {
+        let account = account_of(arn);
+        // Resources of AWS itself, such as recipes, have no account.
+        if account.is_empty() || account == self.config.account() {
+            return Ok(());
+        }
+        let kind = match self.config.other_account_error {
+            OtherAccountError::ResourceNotFound if operation.has_not_found() => ErrorKind::ResourceNotFound,
+            OtherAccountError::AccessDenied | OtherAccountError::ResourceNotFound => ErrorKind::AccessDenied,
+            OtherAccountError::Validation => ErrorKind::of_limit(operation.api()),
+        };
+        Err(ServiceError::new(kind, format!("{arn} belongs to another account.")))
+    }
+
+    /// Rejects a role of another account: IAM allows no role to be passed across accounts.
+    fn check_role(&self, role: &str) -> Result<(), ServiceError> {
+        if account_of(role) == self.config.account() {
+            return Ok(());
+        }
+        let message = "Cross-account pass role is not allowed: the role belongs to another account.";
+        Err(ServiceError::new(ErrorKind::AccessDenied, message))
+    }
+
+    /// Returns the name of the job of that ARN, for the list of calls.
     pub(crate) fn job_name(&self, arn: &str) -> Option<String> {
         let jobs = self.jobs();
         jobs.generation(&arn.parse().ok()?).map(|(_, job)| job.request.name.to_string())
@@ -166,6 +206,7 @@ impl Service {
 
     pub(crate) fn start_generation(self: &Arc<Self>, body: &[u8]) -> Outcome {
         let request = StartGeneration::read(body)?;
+        self.check_role(request.seed.role_arn.as_str())?;
         let model = self.model(&request.model)?;
         let config = &self.models[model].config;
         if self.is_foreign(config) && request.collaboration.is_none() {
@@ -183,13 +224,9 @@ impl Service {
             return Err(ServiceError::new(ErrorKind::Conflict, message));
         }
         let in_flight = jobs.generations.values().filter(|job| job.progress.status.in_flight()).count();
-        check_quota(
-            "Pending and in-progress audience generation jobs",
-            self.config.max_generation_jobs_in_flight,
-            in_flight,
-        )?;
+        check_quota(GENERATIONS_IN_FLIGHT, self.config.max_generation_jobs_in_flight, in_flight)?;
         let from_query = matches!(request.seed.source, SeedSource::SqlParameters(_));
-        let fault = self.strikes.of_job(Operation::StartAudienceGenerationJob, &request.name.to_string());
+        let fault = self.fault_injection.of_job(Operation::StartAudienceGenerationJob, &request.name.to_string());
         let number = jobs.add_generation(request, model, arn.clone(), account, from_query, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).generate(number));
@@ -197,12 +234,17 @@ impl Service {
     }
 
     pub(crate) fn get_generation(&self, arn: &str) -> Outcome {
-        let arn = parameter("audienceGenerationJobArn", arn)?;
+        let arn: AudienceGenerationJobArn = parameter("audienceGenerationJobArn", arn)?;
+        self.check_account(Operation::GetAudienceGenerationJob, arn.as_str())?;
         let jobs = self.jobs();
         let (number, job) = found(&jobs, &arn)?;
-        let share_metrics = self.models[job.model].config.shared_audience_metrics == [SharedMetrics::All];
+        let model = &self.models[job.model].config;
+        let visible = Visible {
+            metrics: model.shared_audience_metrics == [SharedMetrics::All],
+            tags: !(self.config.drop_tags_for_other_accounts_models && self.is_foreign(model)),
+        };
         let (name, created) = (job.request.name.to_string(), job.progress.created);
-        let entry = Entry { number, name, created, document: job.document(share_metrics) };
+        let entry = Entry { number, name, created, document: job.document(visible) };
         let (_, mut seen) = self.seen(Operation::GetAudienceGenerationJob, vec![entry]);
         Ok(seen.next().map(|(_, document)| document))
     }
@@ -210,6 +252,9 @@ impl Service {
     pub(crate) fn list_generations(&self, query: &Query) -> Outcome {
         let model: Option<ConfiguredAudienceModelArn> = optional(query, "configuredAudienceModelArn")?;
         let collaboration: Option<CollaborationId> = optional(query, "collaborationId")?;
+        if let Some(model) = &model {
+            self.check_account(Operation::ListAudienceGenerationJobs, model.as_str())?;
+        }
         let jobs = self.jobs();
         let matching = jobs.generations.iter().filter(|(_, job)| {
             model.as_ref().is_none_or(|model| *model == job.request.model)
@@ -224,7 +269,8 @@ impl Service {
     }
 
     pub(crate) fn delete_generation(self: &Arc<Self>, arn: &str) -> Outcome {
-        let arn = parameter("audienceGenerationJobArn", arn)?;
+        let arn: AudienceGenerationJobArn = parameter("audienceGenerationJobArn", arn)?;
+        self.check_account(Operation::DeleteAudienceGenerationJob, arn.as_str())?;
         let mut jobs = self.jobs();
         let (number, job) = found(&jobs, &arn)?;
         if !matches!(job.progress.status, Status::Active | Status::CreateFailed) {
@@ -243,6 +289,7 @@ impl Service {
 
     pub(crate) fn start_export(self: &Arc<Self>, body: &[u8]) -> Outcome {
         let request = StartExport::read(body)?;
+        self.check_account(Operation::StartAudienceExportJob, request.job.as_str())?;
         let mut jobs = self.jobs();
         let (generation, job) = found(&jobs, &request.job)?;
         if job.progress.status != Status::Active {
@@ -252,9 +299,14 @@ impl Service {
         if !self.models[job.model].sizes.contains(&request.size) {
             return Err(violation("audienceSize", "must be one of the configured audience model's sizes"));
         }
+        // An export that is in progress counts too: else two that end together would exceed the quota.
+        let counts =
+            |export: &&ExportJob| export.request.job == request.job && export.progress.status != Status::CreateFailed;
+        let exports = jobs.exports.values().filter(counts).count();
+        check_quota(EXPORTS_OF_A_GENERATION, self.config.max_exports_per_generation_job, exports)?;
         let in_flight = jobs.exports.values().filter(|job| job.progress.status.in_flight()).count();
-        check_quota("Pending and in-progress audience export jobs", self.config.max_export_jobs_in_flight, in_flight)?;
-        let fault = self.strikes.of_job(Operation::StartAudienceExportJob, &request.name.to_string());
+        check_quota(EXPORTS_IN_FLIGHT, self.config.max_export_jobs_in_flight, in_flight)?;
+        let fault = self.fault_injection.of_job(Operation::StartAudienceExportJob, &request.name.to_string());
         let number = jobs.add_export(request, fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).export(number, generation));
@@ -263,6 +315,9 @@ impl Service {
 
     pub(crate) fn list_exports(&self, query: &Query) -> Outcome {
         let generation: Option<AudienceGenerationJobArn> = optional(query, "audienceGenerationJobArn")?;
+        if let Some(arn) = &generation {
+            self.check_account(Operation::ListAudienceExportJobs, arn.as_str())?;
+        }
         let jobs = self.jobs();
         let matching =
             jobs.exports.iter().filter(|(_, job)| generation.as_ref().is_none_or(|arn| *arn == job.request.job));
@@ -275,11 +330,9 @@ impl Service {
     }
 
     pub(crate) fn get_model(&self, arn: &str) -> Outcome {
-        let arn = parameter("configuredAudienceModelArn", arn)?;
+        let arn: ConfiguredAudienceModelArn = parameter("configuredAudienceModelArn", arn)?;
+        self.check_account(Operation::GetConfiguredAudienceModel, arn.as_str())?;
         let model = &self.models[self.model(&arn)?].config;
-        if self.is_foreign(model) {
-            return Err(ServiceError::new(ErrorKind::AccessDenied, "The model belongs to another account."));
-        }
         let mut document = self.model_summary(model);
         document["sharedAudienceMetrics"] = json!(model.shared_audience_metrics);
         document["minMatchingSeedSize"] = json!(model.min_matching_seed_size);
@@ -329,8 +382,8 @@ impl Service {
         model.account() != self.config.account()
     }
 
-    /// The beginning of a job's life: a fifth of its time it is pending, then it is in progress. Says when it ends, and
-    /// how where a fault says so; nothing where a fault lets it go no further.
+    /// Begins the life of a job: it is pending for a fifth of its time, then in progress. Returns when it ends, and the
+    /// details of its failure if a fault makes it fail. Returns `None` if a fault keeps it from ending.
     async fn begin(&self, number: u64, time: Duration) -> Option<(Instant, Result<(), StatusDetails>)> {
         let fault = self.jobs().progress(number)?.fault.clone();
         if let Some(Kind::UnknownStatus { seconds: unknown, .. }) = fault {
@@ -354,7 +407,7 @@ impl Service {
         }
     }
 
-    /// The life of a generation job: after its beginning it works, and at its time it ends.
+    /// Runs a generation job: it begins, works, and ends at its time.
     async fn generate(self: Arc<Self>, number: u64) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.generation_seconds)).await else { return };
         let job = self.jobs().generations.get(&number).map(|job| (job.request.seed.source.clone(), job.model));
@@ -415,7 +468,7 @@ impl Service {
         self.jobs().remove_generation(number);
     }
 
-    /// The life of an export job, as that of a generation job.
+    /// Runs an export job, as a generation job.
     async fn export(self: Arc<Self>, number: u64, generation: u64) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.export_seconds)).await else { return };
         let Some(request) = self.jobs().exports.get(&number).map(|job| job.request.clone()) else { return };
@@ -435,7 +488,8 @@ impl Service {
         }
     }
 
-    async fn write_export(&self, request: &StartExport, generation: u64) -> Result<S3Uri, StatusDetails> {
+    /// Writes the objects of an export and returns their location.
+    async fn write_export(&self, request: &StartExport, generation: u64) -> Result<String, StatusDetails> {
         let gone = || StatusDetails::new("AUDIENCE_NOT_FOUND", "The audience is gone.");
         let (audience, include_seed, model) = {
             let jobs = self.jobs();
@@ -443,19 +497,25 @@ impl Service {
             let audience = job.audience.clone().ok_or_else(gone)?;
             (audience, job.request.include_seed.unwrap_or(false), &self.models[job.model])
         };
-        // Each job writes a file of its own: two exports of one name do not overwrite each other.
-        let folder = model.config.output_s3_uri.key().trim_end_matches('/');
-        let key = format!("{folder}/{}/{}.jsonl", request.name, unique_id());
-        let place = S3Uri::new(model.config.output_s3_uri.bucket(), &key)
-            .map_err(|problem| StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output's place {problem}.")))?;
+        let bucket = model.config.output_s3_uri.bucket();
+        let base = format!("{}/{}", model.config.output_s3_uri.key().trim_end_matches('/'), request.name);
+        let layout = self.config.export_layout;
         let training = Arc::clone(&model.training);
         let size = users_of(request.size, training.user_count());
-        let lines = tokio::task::spawn_blocking(move || lines(&training, &audience, size, include_seed));
-        let bytes = lines.await.map_err(|_| StatusDetails::new("INTERNAL", "The writing broke off."))?;
-        self.storage.write(&place, bytes).await.map_err(|reason| {
-            StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output {place} can't be written: {reason}."))
-        })?;
-        Ok(place)
+        let output = tokio::task::spawn_blocking(move || {
+            // An id of its own for each export: two exports of one name do not overwrite each other.
+            export_output(layout, &base, &unique_id(), lines(&training, &audience, size, include_seed))
+        });
+        let output = output.await.map_err(|_| StatusDetails::new("INTERNAL", "The writing broke off."))?;
+        for (key, bytes) in output.objects {
+            let place = S3Uri::new(bucket, &key).map_err(|problem| {
+                StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output's place {problem}."))
+            })?;
+            self.storage.write(&place, bytes).await.map_err(|reason| {
+                StatusDetails::new("OUTPUT_NOT_WRITABLE", format!("The output {place} can't be written: {reason}."))
+            })?;
+        }
+        Ok(format!("s3://{bucket}/{}", output.location))
     }
 }
 
@@ -468,7 +528,7 @@ fn lines(training: &Training, audience: &Audience, size: usize, include_seed: bo
     lines
 }
 
-/// What has been read, by its place: one file may train many.
+/// The training data that has been read, by its path: several models may use one file.
 #[derive(Default)]
 struct TrainingData(HashMap<String, Arc<Training>>);
 
@@ -490,7 +550,7 @@ async fn read_training(place: &str, config: &Config, storage: &Storage) -> Resul
     reading.await.map_err(|error| error.to_string())?
 }
 
-/// A file that the configuration names: an S3 URI, or a path.
+/// Reads a file that the configuration names: an S3 URI, or a path.
 async fn read_file(place: &str, config: &Config, storage: &Storage) -> Result<Vec<u8>, String> {
     if place.starts_with("s3://") {
         storage.read(&place.parse()?).await
@@ -499,7 +559,7 @@ async fn read_file(place: &str, config: &Config, storage: &Storage) -> Result<Ve
     }
 }
 
-/// A page of a list, as the query string asks for it.
+/// Returns the page of a list that the query string asks for.
 fn listed(list: &str, query: &Query, at_most: usize, entries: impl Iterator<Item = (u64, Value)>) -> Outcome {
     let most = query.get("maxResults").map(|text| max_results(text)).transpose()?;
     let asked = Asked { most, token: query.get("nextToken").cloned() };
@@ -511,19 +571,13 @@ fn found<'j>(jobs: &'j Jobs, arn: &AudienceGenerationJobArn) -> Result<(u64, &'j
     jobs.generation(arn).ok_or_else(|| ServiceError::new(ErrorKind::ResourceNotFound, format!("There is no {arn}.")))
 }
 
-fn check_quota(name: &'static str, quota: Option<u32>, in_flight: usize) -> Result<(), ServiceError> {
-    match used_up(quota, in_flight) {
-        Some(value) => {
-            let message = format!("{name}: the quota of {value} is used up.");
-            Err(ServiceError::new(ErrorKind::ServiceQuotaExceeded { name, value }, message))
-        }
-        None => Ok(()),
+/// Rejects a start if as many jobs count against the quota as it allows.
+fn check_quota(name: &'static str, value: u32, count: usize) -> Result<(), ServiceError> {
+    if count < value as usize {
+        return Ok(());
     }
-}
-
-/// The quota, where so many jobs in flight leave no room.
-fn used_up(quota: Option<u32>, in_flight: usize) -> Option<u32> {
-    quota.filter(|quota| in_flight >= *quota as usize)
+    let message = format!("{name}: the quota of {value} is used up.");
+    Err(ServiceError::new(ErrorKind::ServiceQuotaExceeded { name, value }, message))
 }
 
 fn optional<T: std::str::FromStr<Err = String>>(query: &Query, name: &str) -> Result<Option<T>, ServiceError> {

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn who_likes_what_goes_with_an_item_is_drawn_to_it_and_who_likes_neither_is_not() {
+    fn a_user_of_related_items_has_affinity_to_an_item() {
         let training = training("user_id,item_id,timestamp\na,x,1\nb,x,1\nb,y,1\nc,y,1\nd,z,1\n");
         let drawn = training.affinity_to(&[training.item("x").unwrap()]);
         assert!(drawn[1] > drawn[0] && drawn[0] > drawn[2] && drawn[2] > 0.1, "{drawn:?}");

@@ -69,7 +69,7 @@ impl ErrorKind {
     fn all() -> [Self; 14] {
         [
             Self::Validation,
-            Self::ServiceQuotaExceeded { name: "Pending and in-progress jobs", value: 10 },
+            Self::ServiceQuotaExceeded { name: "Pending/in-progress jobs", value: 10 },
             Self::Conflict,
             Self::InvalidInput,
             Self::InvalidNextToken,

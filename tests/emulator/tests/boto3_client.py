@@ -72,6 +72,9 @@ assert MODEL in [entry["configuredAudienceModelArn"] for entry in client.list_co
 get, start, export = client.get_audience_generation_job, client.start_audience_generation_job, client.start_audience_export_job
 assert "no/such_job" in refused("ResourceNotFoundException", 404, get, audienceGenerationJobArn=UNKNOWN)
 assert "'name'" in refused("ValidationException", 400, start, name="", configuredAudienceModelArn=MODEL, seedAudience={"roleArn": ROLE})
+other_model = MODEL.replace(":000000000000:", ":444455556666:")
+refused("AccessDeniedException", 403, client.get_configured_audience_model, configuredAudienceModelArn=other_model)
+refused("AccessDeniedException", 403, client.list_audience_generation_jobs, configuredAudienceModelArn=other_model)
 assert "'maxResults'" in refused("ValidationException", 400, client.list_audience_generation_jobs, maxResults=101)
 assert "'nextToken'" in refused("ValidationException", 400, client.list_audience_export_jobs, nextToken="made up")
 
@@ -95,9 +98,10 @@ for _ in range(120):
 assert name in refused("ConflictException", 409, start, **request)
 job = get(audienceGenerationJobArn=arn)
 assert job["status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"), job
-for member in ("name", "configuredAudienceModelArn", "seedAudience", "includeSeedInOutput", "collaborationId", "description", "tags"):
+for member in ("name", "configuredAudienceModelArn", "includeSeedInOutput", "collaborationId", "description", "tags"):
     assert job[member] == request[member], (member, job)
 assert "metrics" not in job, job
+assert "seedAudience" not in job, job  # the account that started the job does not see it
 assert job["createTime"].tzinfo is not None, job
 size = {"type": "PERCENTAGE", "value": 5}
 refused("ConflictException", 409, export, name=name, audienceGenerationJobArn=arn, audienceSize=size)
@@ -158,6 +162,11 @@ assert filter_arn in refused("ResourceNotFoundException", 400, create, **request
 assert "/other/1" in refused(
     "ResourceNotFoundException", 400, create, **{**request, "solutionVersionArn": SOLUTION_VERSION.replace("sample-item-affinity/1a2b3c4d", "other/1")}
 )
+reserved = [{"tagKey": "AWS:team", "tagValue": "v"}]
+assert "'tags'" in refused("InvalidInputException", 400, create, **request, tags=reserved)
+version = personalize.describe_solution_version(solutionVersionArn=SOLUTION_VERSION)["solutionVersion"]
+assert version["recipeArn"] == "arn:aws:personalize:::recipe/aws-item-affinity", version
+assert isinstance(version["creationDateTime"], datetime.datetime), version
 arn = create(**request, tags=many[:50])["batchSegmentJobArn"]
 assert arn == f"arn:aws:personalize:us-east-1:000000000000:batch-segment-job/{name}", arn
 assert arn in refused("ResourceAlreadyExistsException", 400, create, **request)
@@ -167,6 +176,8 @@ for member in request:
     assert job[member] == request[member], (member, job)
 for member in ("creationDateTime", "lastUpdatedDateTime"):
     assert isinstance(job[member], datetime.datetime) and abs(job[member].timestamp() - time.time()) < 60, job
+tags = personalize.list_tags_for_resource(resourceArn=arn)["tags"]
+assert sorted(tag["tagKey"] for tag in tags) == sorted(tag["tagKey"] for tag in many[:50]), tags
 refused("ResourceNotFoundException", 400, describe, batchSegmentJobArn=arn + "-not")
 refused("InvalidInputException", 400, personalize.list_batch_segment_jobs, maxResults=101)
 refused("InvalidNextTokenException", 400, personalize.list_batch_segment_jobs, nextToken="made up")

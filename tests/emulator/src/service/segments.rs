@@ -1,6 +1,6 @@
 //! Personalize: its operations, and the work of its jobs.
 //!
-//! There are no filters here, so that a `filterArn` is always answered by `ResourceNotFoundException`.
+//! There are no filters here, so every `filterArn` is answered with `ResourceNotFoundException`.
 
 use std::sync::Arc;
 
@@ -8,27 +8,28 @@ use lookalike::values::S3Uri;
 use serde_json::json;
 use tokio::time::sleep_until;
 
-use super::{Entry, Outcome, Service, read_file, seconds, used_up};
-use crate::config::{Config, Recipe, SolutionVersionConfig};
+use super::{Entry, Outcome, Service, read_file, seconds};
+use crate::config::{Config, Recipe, SolutionVersionConfig, partition_of};
 use crate::items::Items;
 use crate::jobs::{SegmentJob, Status, StatusDetails};
 use crate::operation::Operation;
 use crate::page::{ForeignToken, page};
 use crate::personalize_values::PersonalizeArn;
 use crate::segment::{Affinity, AffinityTo, lines};
-use crate::segment_request::{CreateSegmentJob, ListSegmentJobs, job_to_describe};
+use crate::segment_request::{CreateSegmentJob, ListSegmentJobs, read_arn};
 use crate::storage::Storage;
 use crate::training::Training;
-use crate::wire::{ErrorKind, ServiceError};
+use crate::wire::{ErrorKind, ServiceError, epoch_seconds};
 
 /// A solution version, trained.
 pub(super) struct SolutionVersion {
     arn: PersonalizeArn,
+    recipe: Recipe,
     affinity: Arc<Affinity>,
 }
 
 impl SolutionVersion {
-    /// Reads the items of the version, where its recipe needs them.
+    /// Reads the items of the version, if its recipe needs them.
     pub(super) async fn new(
         version: &SolutionVersionConfig,
         training: Arc<Training>,
@@ -44,12 +45,12 @@ impl SolutionVersion {
             _ => AffinityTo::Item,
         };
         let affinity = Arc::new(Affinity { training, to });
-        Ok(Self { arn: version.solution_version_arn.clone(), affinity })
+        Ok(Self { arn: version.solution_version_arn.clone(), recipe: version.recipe, affinity })
     }
 }
 
 impl Service {
-    /// The name of the segment job of that ARN, for the list of calls.
+    /// Returns the name of the segment job of that ARN, for the list of calls.
     pub(crate) fn segment_job_name(&self, arn: &str) -> Option<String> {
         let arn: PersonalizeArn = arn.parse().ok()?;
         self.jobs().segment(&arn).map(|(_, job)| job.request.job_name.to_string())
@@ -57,8 +58,11 @@ impl Service {
 
     pub(crate) fn create_segment_job(self: &Arc<Self>, body: &[u8]) -> Outcome {
         let request = CreateSegmentJob::read(body)?;
-        let version = self.solution_versions.iter().find(|version| version.arn == request.solution_version);
-        let version = version.ok_or_else(|| not_found(&request.solution_version))?;
+        for arn in [Some(&request.solution_version), request.filter.as_ref()].into_iter().flatten() {
+            self.check_account(Operation::CreateBatchSegmentJob, arn.as_str())?;
+        }
+        self.check_role(request.role.as_str())?;
+        let version = self.solution_version(&request.solution_version)?;
         if let Some(filter) = &request.filter {
             return Err(not_found(filter));
         }
@@ -73,11 +77,11 @@ impl Service {
             return Err(ServiceError::new(ErrorKind::ResourceAlreadyExists, message));
         }
         let in_flight = jobs.segments.values().filter(|job| job.progress.status.in_flight()).count();
-        if let Some(quota) = used_up(self.config.max_segment_jobs_in_flight, in_flight) {
+        if let Some(quota) = self.config.max_segment_jobs_in_flight.filter(|quota| in_flight >= *quota as usize) {
             let message = format!("Pending and in-progress batch segment jobs: the quota of {quota} is used up.");
             return Err(ServiceError::new(ErrorKind::LimitExceeded, message));
         }
-        let fault = self.strikes.of_job(Operation::CreateBatchSegmentJob, request.job_name.as_str());
+        let fault = self.fault_injection.of_job(Operation::CreateBatchSegmentJob, request.job_name.as_str());
         let number = jobs.add_segment(request, arn.clone(), fault);
         drop(jobs);
         tokio::spawn(Arc::clone(self).segment(number, affinity));
@@ -85,7 +89,8 @@ impl Service {
     }
 
     pub(crate) fn describe_segment_job(&self, body: &[u8]) -> Outcome {
-        let arn = job_to_describe(body)?;
+        let arn = read_arn(body, "batchSegmentJobArn")?;
+        self.check_account(Operation::DescribeBatchSegmentJob, arn.as_str())?;
         let jobs = self.jobs();
         let (_, job) = jobs.segment(&arn).ok_or_else(|| not_found(&arn))?;
         Ok(Some(json!({ "batchSegmentJob": job.document() })))
@@ -94,6 +99,9 @@ impl Service {
     pub(crate) fn list_segment_jobs(&self, body: &[u8]) -> Outcome {
         let request = ListSegmentJobs::read(body)?;
         let version = request.solution_version.as_ref();
+        if let Some(arn) = version {
+            self.check_account(Operation::ListBatchSegmentJobs, arn.as_str())?;
+        }
         let jobs = self.jobs();
         let matching =
             jobs.segments.iter().filter(|(_, job)| version.is_none_or(|arn| *arn == job.request.solution_version));
@@ -107,7 +115,44 @@ impl Service {
         page.map(Some).map_err(foreign)
     }
 
-    /// The life of a segment job, as that of a generation job.
+    pub(crate) fn describe_solution_version(&self, body: &[u8]) -> Outcome {
+        let arn = read_arn(body, "solutionVersionArn")?;
+        self.check_account(Operation::DescribeSolutionVersion, arn.as_str())?;
+        let version = self.solution_version(&arn)?;
+        // A version is the last part of its solution's ARN.
+        let solution = arn.as_str().rsplit_once('/').map_or(arn.as_str(), |(solution, _)| solution);
+        let recipe = format!("arn:{}:personalize:::recipe/{}", partition_of(arn.as_str()), version.recipe.name());
+        let time = epoch_seconds(self.started);
+        Ok(Some(json!({
+            "solutionVersion": {
+                "solutionVersionArn": arn,
+                "solutionArn": solution,
+                "recipeArn": recipe,
+                "performHPO": false,
+                "performAutoML": false,
+                "solutionConfig": {},
+                "trainingMode": "FULL",
+                "status": "ACTIVE",
+                "creationDateTime": time,
+                "lastUpdatedDateTime": time,
+            },
+        })))
+    }
+
+    pub(crate) fn list_tags(&self, body: &[u8]) -> Outcome {
+        let arn = read_arn(body, "resourceArn")?;
+        self.check_account(Operation::ListTagsForResource, arn.as_str())?;
+        let job_tags = self.jobs().segment(&arn).map(|(_, job)| job.tags());
+        // A solution version of the configuration has no tags.
+        let tags = job_tags.map_or_else(|| self.solution_version(&arn).map(|_| json!([])), Ok)?;
+        Ok(Some(json!({ "tags": tags })))
+    }
+
+    fn solution_version(&self, arn: &PersonalizeArn) -> Result<&SolutionVersion, ServiceError> {
+        self.solution_versions.iter().find(|version| version.arn == *arn).ok_or_else(|| not_found(arn))
+    }
+
+    /// Runs a segment job, as a generation job.
     async fn segment(self: Arc<Self>, number: u64, affinity: Arc<Affinity>) {
         let Some((end, begun)) = self.begin(number, seconds(self.config.segment_seconds)).await else { return };
         let Some(request) = self.jobs().segments.get(&number).map(|job| job.request.clone()) else { return };
@@ -124,13 +169,13 @@ impl Service {
         }
     }
 
-    /// Answers every object whose key begins as the input's path says. Without a slash at its end that takes more than
-    /// the folder of that name.
+    /// Answers every object whose key begins with the input's path. Without `/` at its end, the path also matches
+    /// neighbours of the folder of that name.
     async fn write_segments(&self, request: &CreateSegmentJob, affinity: &Arc<Affinity>) -> Result<(), String> {
         let input = &request.input.path;
         let unreadable = |reason| format!("The input {input} can't be read: {reason}.");
         let mut keys = self.storage.list(input.bucket(), input.prefix()).await.map_err(unreadable)?;
-        // A folder's marker is no input.
+        // The marker of a folder is not an input.
         keys.retain(|key| !key.ends_with('/'));
         if keys.is_empty() {
             return Err(format!("There is no object under the input path {input}."));

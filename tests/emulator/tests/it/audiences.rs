@@ -58,7 +58,7 @@ async fn the_lookalikes_of_a_group_are_of_that_group_far_more_often_than_chance(
 }
 
 #[tokio::test]
-async fn an_audience_is_in_the_order_of_rank_so_that_a_smaller_one_begins_a_larger_one() {
+async fn a_larger_audience_begins_with_a_smaller_one() {
     let running = Running::start_sample().await;
     let arn = start(&running, "cooks", false).await;
     let small = running.exported(&arn, "small", 1).await;

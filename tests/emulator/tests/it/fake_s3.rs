@@ -47,8 +47,13 @@ impl FakeS3 {
 
     /// The text of the object at an S3 URI.
     pub(crate) fn text(&self, uri: &str) -> String {
+        String::from_utf8(self.bytes(uri)).unwrap()
+    }
+
+    /// The bytes of the object at an S3 URI.
+    pub(crate) fn bytes(&self, uri: &str) -> Vec<u8> {
         let path = uri.strip_prefix("s3:/").unwrap();
-        String::from_utf8(self.objects.lock().unwrap()[path].to_vec()).unwrap()
+        self.objects.lock().unwrap()[path].to_vec()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: every kind of fault as a client meets it, whom it strikes, and how often.
+//! Faults: every kind as a client meets it, the calls and jobs that it applies to, and how often it happens.
 
 use std::time::Instant;
 
@@ -284,7 +284,7 @@ async fn a_job_fails_as_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_hidden_place_and_hidden_metrics_are_there_again_when_the_fault_has_passed() {
+async fn hidden_members_are_shown_again_after_the_fault() {
     let running = Running::start().await;
     let job = running.active("runners").await;
     for name in ["hidden", "plain"] {
@@ -355,7 +355,7 @@ async fn a_list_learns_of_a_job_late_while_get_knows_it() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_only_whom_it_is_meant_for_and_no_more_often_than_it_should() {
+async fn a_fault_hits_only_its_calls_and_no_more_often_than_it_says() {
     let running = Running::start().await;
     let error = json!({"kind": "error", "error": "ThrottlingException"});
     let twice = json!({"operation": START, "namePrefix": "spring-", "times": 2, "fault": error});
@@ -408,7 +408,7 @@ async fn a_run_of_chance_is_replayed_by_its_seed() {
 }
 
 #[tokio::test]
-async fn faults_of_the_configuration_strike_from_the_beginning_until_they_are_cleared() {
+async fn faults_of_the_configuration_happen_until_they_are_cleared() {
     let running = Running::start_with(|config| {
         config["faults"] = json!([{"fault": {"kind": "error", "error": "ServiceUnavailableException"}}]);
         config["faultSeed"] = 7.into();

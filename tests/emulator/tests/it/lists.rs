@@ -27,7 +27,11 @@ async fn every_job_is_on_one_page_and_the_sdks_paginator_finds_them_all() {
 
 #[tokio::test]
 async fn a_page_has_at_most_a_hundred_entries_unless_asked_for_fewer() {
-    let running = Running::start().await;
+    let running = Running::start_with(|config| {
+        config["maxExportsPerGenerationJob"] = 101.into();
+        config["maxExportJobsInFlight"] = 101.into();
+    })
+    .await;
     let job = running.active("runners").await;
     for number in 0..101 {
         running.export(&job, &format!("export {number}"), 5).await.unwrap();
@@ -76,6 +80,15 @@ async fn a_bad_token_a_bad_page_size_and_a_bad_filter_are_validation_errors() {
     }
     let filter = list.configured_audience_model_arn("no-arn-at-all-of-anything").send().await;
     refusal(filter.unwrap_err()).assert("ValidationException", 400, "'configuredAudienceModelArn'");
+}
+
+#[tokio::test]
+async fn a_page_size_is_written_in_digits() {
+    let running = Running::start().await;
+    for size in ["+5", "5.0", "", "five"] {
+        let answer = running.by_hand("GET", &format!("/audience-generation-job?maxResults={size}"), "").await;
+        assert_eq!(answer.status, 400, "{size}: {answer:?}");
+    }
 }
 
 #[tokio::test]

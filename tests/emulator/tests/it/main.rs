@@ -4,15 +4,20 @@
 
 mod audiences;
 mod binary;
+mod connections;
+mod export_layouts;
 mod fake_s3;
 mod faults;
 mod life;
 mod lists;
+mod other_accounts;
 mod personalize;
+mod quotas;
 mod refusals;
 mod running;
 mod sample_data;
 mod segment_faults;
 mod segment_refusals;
 mod segments;
+mod solution_versions;
 mod truth;

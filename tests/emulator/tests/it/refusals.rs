@@ -3,7 +3,7 @@
 use aws_sdk_cleanroomsml::types::{AudienceGenerationJobStatus, AudienceSize, AudienceSizeType};
 use serde_json::{Value, json};
 
-use crate::running::{COLLABORATION, MODEL, Running, refusal, seed};
+use crate::running::{MODEL, Running, refusal, seed};
 
 const UNKNOWN_JOB: &str = "arn:aws:cleanrooms-ml:eu-west-1:123456789012:audience-generation-job/no/such_job";
 
@@ -39,55 +39,6 @@ async fn what_is_not_there_is_not_found() {
     refusal(got.unwrap_err()).assert("ResourceNotFoundException", 404, &model);
     let started = running.generation("name", "s3://seeds/s").configured_audience_model_arn(&model).send().await;
     refusal(started.unwrap_err()).assert("ResourceNotFoundException", 404, &model);
-}
-
-#[tokio::test]
-async fn a_collaborators_model_takes_jobs_of_the_collaboration_but_cannot_be_looked_at() {
-    let running = Running::start_with(|config| config["accountId"] = "999988887777".into()).await;
-    let model = running.client.get_configured_audience_model().configured_audience_model_arn(MODEL).send().await;
-    refusal(model.unwrap_err()).assert("AccessDeniedException", 403, "another account");
-    let models = running.client.list_configured_audience_models().send().await.unwrap();
-    assert!(models.configured_audience_models.is_empty());
-    let alone = running.generation("alone", "s3://seeds/s").send().await;
-    refusal(alone.unwrap_err()).assert("AccessDeniedException", 403, "collaborationId");
-    let together = running.generation("together", "s3://seeds/s").collaboration_id(COLLABORATION).send().await.unwrap();
-    assert!(together.audience_generation_job_arn.contains(":999988887777:"));
-}
-
-#[tokio::test]
-async fn too_many_generations_in_flight_exceed_the_quota_until_one_ends() {
-    let running = Running::start_with(|config| {
-        config["generationSeconds"] = 1.into();
-        config["maxGenerationJobsInFlight"] = 1.into();
-    })
-    .await;
-    let first = running.start_runners("first").await;
-    let second = running.generation("second", "s3://seeds/runners.jsonl").send().await.unwrap_err();
-    let error = second.as_service_error().unwrap();
-    let aws_sdk_cleanroomsml::operation::start_audience_generation_job::StartAudienceGenerationJobError::ServiceQuotaExceededException(quota) =
-        error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(quota.quota_name.as_deref(), Some("Pending and in-progress audience generation jobs"));
-    assert_eq!(quota.quota_value, Some(1.0));
-    refusal(second).assert("ServiceQuotaExceededException", 402, "quota of 1");
-    running.ended(&first).await;
-    assert!(running.generation("second", "s3://seeds/runners.jsonl").send().await.is_ok());
-}
-
-#[tokio::test]
-async fn too_many_exports_in_flight_exceed_the_quota() {
-    let running = Running::start_with(|config| {
-        config["exportSeconds"] = 3600.into();
-        config["maxExportJobsInFlight"] = 2.into();
-    })
-    .await;
-    let job = running.active("runners").await;
-    running.export(&job, "one", 5).await.unwrap();
-    running.export(&job, "two", 5).await.unwrap();
-    running.export(&job, "three", 5).await.unwrap_err().assert("ServiceQuotaExceededException", 402, "quota of 2");
-    assert_eq!(running.exports(&job).await.len(), 2);
 }
 
 #[tokio::test]

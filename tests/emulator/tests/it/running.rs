@@ -37,6 +37,8 @@ pub(crate) struct Running {
     pub(crate) client: Client,
     pub(crate) s3: FakeS3,
     pub(crate) address: String,
+    /// A role of the emulator's account.
+    pub(crate) role: String,
     _folder: TempDir,
 }
 
@@ -115,6 +117,7 @@ impl Running {
         config.s3_endpoint = Some(s3.endpoint.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let role = ROLE.replace("123456789012", config.account());
         let emulator = Emulator::new(config).await.unwrap();
         tokio::spawn(emulator.serve(listener, std::future::pending()));
         let client = aws_sdk_cleanroomsml::Config::builder()
@@ -125,13 +128,13 @@ impl Running {
             .retry_config(RetryConfig::disabled())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
-        Self { client: Client::from_conf(client), s3, address, _folder: folder }
+        Self { client: Client::from_conf(client), s3, address, role, _folder: folder }
     }
 
     /// A good start of a generation job, to be sent or spoilt.
     pub(crate) fn generation(&self, name: &str, seed: &str) -> StartAudienceGenerationJobFluentBuilder {
         let file = S3ConfigMap::builder().s3_uri(seed).build().unwrap();
-        let source = AudienceGenerationJobDataSource::builder().data_source(file).role_arn(ROLE).build().unwrap();
+        let source = AudienceGenerationJobDataSource::builder().data_source(file).role_arn(&self.role).build().unwrap();
         self.client
             .start_audience_generation_job()
             .name(name)

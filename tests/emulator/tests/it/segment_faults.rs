@@ -1,4 +1,4 @@
-//! What goes wrong on purpose strikes Personalize as it strikes Clean Rooms ML.
+//! Faults apply to Personalize as they do to Clean Rooms ML.
 
 use std::time::Instant;
 
@@ -130,7 +130,7 @@ async fn short_pages_and_late_lists_come_to_segment_jobs_too() {
 }
 
 #[tokio::test]
-async fn a_fault_for_a_name_strikes_the_call_that_describes_its_job() {
+async fn a_fault_for_a_name_hits_the_call_that_describes_its_job() {
     let running = Running::start().await;
     let arn = running.created(&segment_job("run", NOTHING)).await;
     running.created(&segment_job("other", NOTHING)).await;

@@ -27,6 +27,7 @@ async fn sample_output(solution_version: &str, input: &str, num_results: u32) ->
     let place = running.s3.put("segments", &format!("in/{input}"), data(input));
     let mut job = segment_job("sample", &place);
     job["solutionVersionArn"] = solution_version.into();
+    job["roleArn"] = running.role.clone().into();
     job["numResults"] = num_results.into();
     running.active_segments(&job).await;
     output_lines(&running.s3.text(&format!("s3://segments/out/{input}.out")))
@@ -149,7 +150,7 @@ async fn lines_in_error_are_told_in_their_place_and_the_job_is_active() {
 }
 
 #[tokio::test]
-async fn a_path_without_a_slash_takes_all_that_begins_so_and_a_folder_takes_its_own() {
+async fn a_path_without_a_slash_matches_neighbours_of_its_folder() {
     let running = Running::start().await;
     for key in
         ["in/folder/", "in/folder/a.jsonl", "in/folder/b.jsonl", "in/folder/deep/a.jsonl", "in/folder_test/c.jsonl"]

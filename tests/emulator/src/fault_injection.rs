@@ -1,16 +1,16 @@
-//! Which fault strikes when, and how often each has struck.
+//! Decides when a fault happens, and counts how often each has happened.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use crate::dice::Dice;
 use crate::faults::{Fault, FaultPlan, Kind, Target};
 use crate::operation::Operation;
+use crate::rng::Rng;
 
 /// The faults that are armed.
-pub(crate) struct Strikes(Mutex<Armed>);
+pub(crate) struct FaultInjection(Mutex<Armed>);
 
 struct Armed {
     seed: u64,
@@ -20,7 +20,7 @@ struct Armed {
 struct ArmedFault {
     fault: Fault,
     struck: u64,
-    /// How often each operation came by for each name.
+    /// How often each operation was called for each name.
     chances: HashMap<(Operation, String), u64>,
 }
 
@@ -39,7 +39,7 @@ struct StruckFault {
     struck: u64,
 }
 
-impl Strikes {
+impl FaultInjection {
     pub(crate) fn new(plan: FaultPlan) -> Self {
         Self(Mutex::new(Armed::new(plan)))
     }
@@ -58,21 +58,21 @@ impl Strikes {
         Standing { fault_seed: armed.seed, faults: armed.faults.iter().map(struck).collect() }
     }
 
-    /// What befalls a call.
+    /// Returns the fault of a call.
     pub(crate) fn of_call(&self, operation: Operation, name: Option<&str>) -> Option<Kind> {
         self.armed().first(Target::Call, operation, name)
     }
 
-    /// What befalls a job that the operation starts.
+    /// Returns the fault of a job that the operation starts.
     pub(crate) fn of_job(&self, operation: Operation, name: &str) -> Option<Kind> {
         self.armed().first(Target::Job, operation, Some(name))
     }
 
-    /// What befalls a view, of the faults that would change it.
+    /// Returns the faults of an answer, among those that would change it.
     pub(crate) fn of_view(&self, operation: Operation, changes: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         let mut armed = self.armed();
         let hits = armed.hits(operation, "", |fault| fault.fault.target() == Target::View && changes(fault));
-        hits.into_iter().map(|place| armed.faults[place].strike()).collect()
+        hits.into_iter().map(|place| armed.faults[place].inject()).collect()
     }
 }
 
@@ -85,17 +85,17 @@ impl Armed {
     fn first(&mut self, target: Target, operation: Operation, name: Option<&str>) -> Option<Kind> {
         let meant = |fault: &Fault| fault.fault.target() == target && fault.names(name);
         let hits = self.hits(operation, name.unwrap_or_default(), meant);
-        hits.first().map(|place| self.faults[*place].strike().fault)
+        hits.first().map(|place| self.faults[*place].inject().fault)
     }
 
     /// The places of the faults that hit.
     ///
-    /// Each draws, also behind one that has hit: what it hits next then does not depend on the others.
+    /// Each fault draws, also after another one has hit. So the next hit of a fault does not depend on the others.
     fn hits(&mut self, operation: Operation, name: &str, meant: impl Fn(&Fault) -> bool) -> Vec<usize> {
         let seed = self.seed;
         let mut hits = Vec::new();
         for (place, armed) in self.faults.iter_mut().enumerate() {
-            if armed.fault.strikes(operation) && meant(&armed.fault) && armed.draw(seed, place, operation, name) {
+            if armed.fault.affects(operation) && meant(&armed.fault) && armed.draw(seed, place, operation, name) {
                 hits.push(place);
             }
         }
@@ -112,7 +112,7 @@ impl ArmedFault {
             && self.fault.probability.is_none_or(|probability| drawn < probability)
     }
 
-    fn strike(&mut self) -> Fault {
+    fn inject(&mut self) -> Fault {
         self.struck += 1;
         self.fault.clone()
     }
@@ -120,15 +120,15 @@ impl ArmedFault {
 
 /// From zero to less than one, the same for the same seed and text.
 fn chance_of(seed: u64, text: &str) -> f64 {
-    let start = text.bytes().fold(seed, |state, byte| Dice(state ^ u64::from(byte)).next());
-    f64::from(Dice(start).below(u32::MAX)) / f64::from(u32::MAX)
+    let start = text.bytes().fold(seed, |state, byte| Rng(state ^ u64::from(byte)).next());
+    f64::from(Rng(start).below(u32::MAX)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn strikes(seed: u64, probability: f64, times: Option<u64>) -> Strikes {
+    fn injection(seed: u64, probability: f64, times: Option<u64>) -> FaultInjection {
         let fault = Fault {
             operation: None,
             name: None,
@@ -137,39 +137,39 @@ mod tests {
             probability: Some(probability),
             fault: Kind::DropBefore {},
         };
-        Strikes::new(FaultPlan { faults: vec![fault], fault_seed: seed })
+        FaultInjection::new(FaultPlan { faults: vec![fault], fault_seed: seed })
     }
 
-    fn run(strikes: &Strikes, name: &str) -> Vec<bool> {
-        let call = |_| strikes.of_call(Operation::StartAudienceExportJob, Some(name)).is_some();
+    fn run(injection: &FaultInjection, name: &str) -> Vec<bool> {
+        let call = |_| injection.of_call(Operation::StartAudienceExportJob, Some(name)).is_some();
         (0..200).map(call).collect()
     }
 
     #[test]
-    fn the_same_seed_strikes_the_same_calls_and_another_seed_strikes_others() {
-        assert_eq!(run(&strikes(7, 0.5, None), "a"), run(&strikes(7, 0.5, None), "a"));
-        assert_ne!(run(&strikes(7, 0.5, None), "a"), run(&strikes(8, 0.5, None), "a"));
+    fn the_same_seed_hits_the_same_calls_and_another_seed_hits_others() {
+        assert_eq!(run(&injection(7, 0.5, None), "a"), run(&injection(7, 0.5, None), "a"));
+        assert_ne!(run(&injection(7, 0.5, None), "a"), run(&injection(8, 0.5, None), "a"));
     }
 
     #[test]
-    fn what_strikes_one_job_does_not_depend_on_what_others_do() {
-        let alone = run(&strikes(7, 0.5, None), "a");
-        let among_others = strikes(7, 0.5, None);
+    fn the_faults_of_one_job_do_not_depend_on_other_jobs() {
+        let alone = run(&injection(7, 0.5, None), "a");
+        let among_others = injection(7, 0.5, None);
         run(&among_others, "b");
         assert_eq!(run(&among_others, "a"), alone);
     }
 
     #[test]
     fn a_probability_is_kept_and_its_ends_are_never_and_always() {
-        let count = |probability| run(&strikes(7, probability, None), "a").iter().filter(|struck| **struck).count();
+        let count = |probability| run(&injection(7, probability, None), "a").iter().filter(|struck| **struck).count();
         assert_eq!((count(0.0), count(1.0)), (0, 200));
         assert!((30..=70).contains(&count(0.25)), "{}", count(0.25));
     }
 
     #[test]
-    fn a_fault_of_chance_strikes_no_more_often_than_its_times() {
-        let strikes = strikes(7, 0.5, Some(3));
-        assert_eq!(run(&strikes, "a").iter().filter(|struck| **struck).count(), 3);
-        assert_eq!(run(&strikes, "b").iter().filter(|struck| **struck).count(), 0);
+    fn a_fault_of_chance_happens_no_more_often_than_its_times() {
+        let injection = injection(7, 0.5, Some(3));
+        assert_eq!(run(&injection, "a").iter().filter(|struck| **struck).count(), 3);
+        assert_eq!(run(&injection, "b").iter().filter(|struck| **struck).count(), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! Numbers that look random and are the same on every machine.
 
 /// The splitmix64 generator: small, well spread, and the same everywhere.
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
