@@ -5,15 +5,36 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 /// How many seconds a run waits before it tries again to start a job that was over a quota: drawn anew each time, so
 /// that runs that wait together do not try together. The workflows hold this rule, and a test holds them to it.
 pub const QUOTA_WAIT_SECONDS: RangeInclusive<u32> = 60..=180;
 
-/// The bounds of the wait between two looks, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The bounds of the wait between two status checks, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedBounds")]
 pub struct PollBounds {
+    #[serde(rename = "minSeconds")]
     min: u32,
+    #[serde(rename = "maxSeconds")]
     max: u32,
+}
+
+/// Bounds as they are written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UncheckedBounds {
+    min_seconds: u32,
+    max_seconds: u32,
+}
+
+impl TryFrom<UncheckedBounds> for PollBounds {
+    type Error = String;
+
+    fn try_from(bounds: UncheckedBounds) -> Result<Self, String> {
+        Self::new(bounds.min_seconds, bounds.max_seconds)
+    }
 }
 
 impl PollBounds {
@@ -58,6 +79,15 @@ mod tests {
         assert!(PollBounds::new(0, 10).is_err());
         assert!(PollBounds::new(11, 10).is_err());
         assert!(PollBounds::new(10, 10).is_ok());
+    }
+
+    #[test]
+    fn bounds_are_written_and_read_with_their_unit() {
+        let bounds = PollBounds::new(13, 900).unwrap();
+        let json = serde_json::json!({"minSeconds": 13, "maxSeconds": 900});
+        assert_eq!(serde_json::to_value(bounds).unwrap(), json);
+        assert_eq!(serde_json::from_value::<PollBounds>(json).unwrap(), bounds);
+        assert!(serde_json::from_value::<PollBounds>(serde_json::json!({"minSeconds": 14, "maxSeconds": 13})).is_err());
     }
 
     /// How often a job of that many seconds is looked at, from its start to its end.
