@@ -28,7 +28,7 @@ pub enum ErrorName {
     Conflict,
     /// Too many jobs are in flight: the run waits its turn.
     QuotaExceeded,
-    /// Too many calls: worth a short wait.
+    /// The service rejected the call for now, so it started nothing: repeat the call after a short wait.
     Throttled,
     /// The service failed, or could not be reached: worth a short wait.
     ServiceUnavailable,
@@ -99,7 +99,9 @@ impl ErrorName {
             | "InvalidInputException"
             | "TooManyTagsException"
             | "InvalidRequest"
-            | "InvalidArgument" => Self::InvalidRequest,
+            | "InvalidArgument"
+            // S3 answers it with 403, but no permission helps: the object is in an archive.
+            | "InvalidObjectState" => Self::InvalidRequest,
             "AccessDeniedException" | "AccessDenied" => Self::AccessDenied,
             "ResourceNotFoundException"
             | "NoSuchKey"
@@ -107,14 +109,16 @@ impl ErrorName {
             | "NoSuchVersion"
             | "NotFound"
             | "StateMachineDoesNotExist" => Self::NotFound,
-            "ConflictException" | "ResourceAlreadyExistsException" | "ResourceInUseException" => Self::Conflict,
+            "ConflictException" | "ResourceAlreadyExistsException" => Self::Conflict,
             "ServiceQuotaExceededException" | "LimitExceededException" => Self::QuotaExceeded,
             "ThrottlingException"
             | "Throttling"
             | "TooManyRequestsException"
             | "RequestLimitExceeded"
             | "SlowDown"
-            | "ExecutionLimitExceeded" => Self::Throttled,
+            | "ExecutionLimitExceeded"
+            // Personalize is changing what the call names, and nothing was started: a repeated call succeeds later.
+            | "ResourceInUseException" => Self::Throttled,
             "InternalServerException" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
                 Self::ServiceUnavailable
             }
@@ -296,7 +300,8 @@ mod tests {
             ("AccessDeniedException", ErrorName::AccessDenied),
             ("InternalError", ErrorName::ServiceUnavailable),
             ("RequestTimeout", ErrorName::ServiceUnavailable),
-            ("ResourceInUseException", ErrorName::Conflict),
+            ("ResourceInUseException", ErrorName::Throttled),
+            ("InvalidObjectState", ErrorName::InvalidRequest),
             ("ExecutionLimitExceeded", ErrorName::Throttled),
         ] {
             assert_eq!(answered(402, Some(code)).name, name, "{code}");

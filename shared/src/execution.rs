@@ -12,10 +12,11 @@ use crate::audience_size::AudienceSize;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::{Error, ErrorName};
 use crate::export_policy::ExportPolicy;
+use crate::schedule::PollBounds;
 use crate::seed::SeedCount;
 use crate::segment_input::InputCount;
 use crate::upload::Upload;
-use crate::values::{AudienceGenerationJobArn, JobName, S3Uri, SegmentJobName};
+use crate::values::{ArnOwner, AudienceGenerationJobArn, JobName, S3Uri, SegmentJobName};
 
 /// Reads what a workflow hands to a function. Errors name the field and never quote it, as `InvalidRequest`.
 pub fn read_event<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
@@ -147,6 +148,14 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// The partition, Region and account that the run is in. Errors as `InvalidRequest` if its ARN does not say.
+    pub fn owner(&self) -> Result<ArnOwner<'_>, Error> {
+        ArnOwner::parse(&self.id).ok_or_else(|| {
+            let message = "execution.id: is not the ARN of an execution. Call the function as the workflow does.";
+            Error::new(ErrorName::InvalidRequest, message)
+        })
+    }
+
     /// Whether a job of that age can be this run's. Services cut fractions off their seconds, so whole ones count.
     #[must_use]
     pub fn may_have_created(&self, create_time: Moment) -> bool {
@@ -216,6 +225,19 @@ impl Attempt {
 /// Step Functions fails a state whose data exceeds 262,144 bytes, and no Catch sees it. A character has at most four bytes.
 pub const MAX_INPUT_CHARACTERS: u64 = 60_000;
 
+/// Errors as `InvalidRequest` if the input of an execution was not passed on.
+pub fn check_input_size(characters: u64) -> Result<(), Error> {
+    if characters <= MAX_INPUT_CHARACTERS {
+        return Ok(());
+    }
+    let message = format!(
+        "The execution's input has {characters} characters; {MAX_INPUT_CHARACTERS} are allowed, because Step Functions \
+         limits the data of a state to 262,144 bytes. Upload the request as requests/<name>.json (a segment request as \
+         segments/<name>.json) instead."
+    );
+    Err(Error::new(ErrorName::InvalidRequest, message))
+}
+
 /// What an execution was started with.
 pub enum Input {
     /// An object that somebody put into the stack's bucket.
@@ -269,6 +291,8 @@ pub enum Skipped {
     Input,
     /// A segment's output may not be read, so nobody counted it.
     Output,
+    /// The solution version may not be read, so its recipe is not compared with the input.
+    Recipe,
 }
 
 /// What `check-request` answers: where the checked request lies, and what the later states need of it.
@@ -287,6 +311,8 @@ pub struct CheckedRun {
     pub deadline: Deadline,
     /// Which sizes to export.
     pub export: ExportPolicy,
+    /// The bounds of the wait between two status checks.
+    pub poll: PollBounds,
     /// The model's sizes, where they could be read.
     pub model_sizes: Option<Vec<AudienceSize>>,
     /// What was found in the seed, where it has a file that could be read.
@@ -305,6 +331,8 @@ pub struct CheckedSegment {
     pub checked_request: S3Uri,
     /// When the run gives up.
     pub deadline: Deadline,
+    /// The bounds of the wait between two status checks.
+    pub poll: PollBounds,
     /// What was found in the input, where it may be read.
     pub input: Option<InputCount>,
     /// What may go otherwise than meant.
@@ -363,6 +391,14 @@ mod tests {
         for field in ["retryCount", "redriveCount", "quotaWaits"] {
             assert!(!read_event::<Attempt>(json!({field: 1})).unwrap().is_first(), "{field}");
         }
+    }
+
+    #[test]
+    fn an_input_that_is_too_large_says_to_upload_it() {
+        assert_eq!(check_input_size(MAX_INPUT_CHARACTERS), Ok(()));
+        let error = check_input_size(262_000).unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains("262,144 bytes. Upload the request as requests/<name>.json"), "{error}");
     }
 
     #[test]

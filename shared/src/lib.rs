@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`upload`] | the S3 event that starts a run, and the name of that run |
 //! | [`execution`] | a run: its input, its identity, its attempts, its deadline |
+//! | [`stack`] | the stack's settings as a run receives them |
 //! | [`request`] | the audience request with every limit of the API |
 //! | [`values`] | the strings of the API as types: names, ARNs, locations |
 //! | [`segment_request`], [`segment_input`], [`segment_output`] | the same of a segment run: its request, its input's check, what came of it |
@@ -52,6 +53,7 @@ pub mod segment_input;
 pub mod segment_output;
 pub mod segment_report;
 pub mod segment_request;
+pub mod stack;
 pub mod status;
 pub mod timeline;
 pub mod upload;

@@ -216,6 +216,16 @@ impl AudienceRequest {
         violations.into_result(request)
     }
 
+    /// Errors as `InvalidRequest` if the seed is a query and the stack's seed role may not run one.
+    pub fn check_sql_seed(&self, is_allowed: bool) -> Result<(), Error> {
+        if is_allowed || matches!(self.seed_audience.source, SeedSource::DataSource(_)) {
+            return Ok(());
+        }
+        let message = "seedAudience.sqlParameters: the stack's seed role may not run a query. Set the stack's parameter \
+                       MembershipId, or set SeedRoleArn to a role that may query, and deploy the stack again.";
+        Err(Error::new(ErrorName::InvalidRequest, message))
+    }
+
     fn read_fields(value: &Value, defaults: &Defaults, violations: &mut Violations) -> Option<Self> {
         let fields = violations.object(value, "", &REQUEST)?;
         let name = violations.text(&fields, "name").or_else(|| defaults.name.clone());

@@ -1,11 +1,12 @@
 //! The check of a segment's input: JSON Lines of `{"itemId": "…"}` or of `{"itemAttributes": "…"}`, never both in one
-//! file, each perhaps with `filterValues`. Each line becomes a segment.
+//! file, each optionally with `filterValues`. Each line becomes a segment.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorName};
 use crate::lines::{Line, LineReader, OddFormats, Records, invalid};
+use crate::values::S3Uri;
 
 /// How many items the pages of Item-Affinity allow; accounts differ, so more is a warning.
 const DOCUMENTED_ITEMS: u64 = 500;
@@ -33,6 +34,47 @@ impl InputKind {
             Self::Attributes => "itemAttributes",
         }
     }
+
+    /// The kind of input that a recipe reads; `None` if the recipe is not one of the two that make segments.
+    fn of_recipe(recipe_arn: &str) -> Option<Self> {
+        match recipe_arn.rsplit('/').next() {
+            Some("aws-item-affinity") => Some(Self::Item),
+            Some("aws-item-attribute-affinity") => Some(Self::Attributes),
+            _ => None,
+        }
+    }
+
+    /// Errors as `InvalidRequest` if the recipe of the solution version reads the other kind of input. A recipe that is
+    /// not known is left to the service, which rejects it without cost.
+    pub fn check_recipe(self, recipe_arn: &str) -> Result<(), Error> {
+        match Self::of_recipe(recipe_arn) {
+            Some(kind) if kind != self => {
+                let message = format!(
+                    "solutionVersionArn: its recipe reads lines of {}, but the input has lines of {}. Name a solution \
+                     version with the other recipe, or write the other kind of input.",
+                    kind.field(),
+                    self.field()
+                );
+                Err(Error::new(ErrorName::InvalidRequest, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Errors as `InvalidSeed` if an object is empty (`_SUCCESS`, `<folder>_$folder$`): Personalize reads every object
+/// under the path, and the job fails at one without a line. A size that is not known is accepted.
+pub fn check_not_empty(objects: &[(S3Uri, Option<i64>)]) -> Result<(), Error> {
+    let mut empty = objects.iter().filter(|(_, size)| *size == Some(0)).map(|(place, _)| place);
+    let Some(first) = empty.next() else { return Ok(()) };
+    let problem = match (empty.next(), empty.count()) {
+        (None, _) => "is empty: remove it".to_owned(),
+        (Some(second), 0) => format!("is empty: remove it (and 1 more empty object, {second})"),
+        (Some(second), more) => {
+            format!("is empty: remove it (and {} more empty objects, the first of them {second})", more + 1)
+        }
+    };
+    Err(invalid(first.as_str(), &problem))
 }
 
 /// What was found in a segment's input.
@@ -94,13 +136,21 @@ impl InputReader {
         self.lines.push(piece)
     }
 
-    /// Ends the reading. Errors as `InvalidSeed` with what is wrong with the whole.
-    pub fn finish(self) -> Result<InputCount, Error> {
+    /// Ends the reading: returns the count, and a warning about filter values if there is one. Errors as `InvalidSeed`
+    /// with what is wrong with the complete file.
+    pub fn finish(self) -> Result<(InputCount, Option<String>), Error> {
         let (queries, _) = self.lines.finish()?;
-        match queries.kind {
-            Some(kind) => Ok(InputCount { lines: queries.count, kind }),
-            None => Err(invalid(&self.place, "has no line: write one {\"itemId\": \"…\"} a line")),
-        }
+        let Some(kind) = queries.kind else {
+            return Err(invalid(&self.place, "has no line: write one {\"itemId\": \"…\"} a line"));
+        };
+        let warning = queries.first_unquoted.map(|line| {
+            format!(
+                "{} has words without quotes in filterValues ({} lines, the first is line {line}). Personalize reads words \
+                 in quotes only: \"\\\"Comedy\\\",\\\"Drama\\\"\".",
+                self.place, queries.unquoted
+            )
+        });
+        Ok((InputCount { lines: queries.count, kind }, warning))
     }
 }
 
@@ -108,6 +158,52 @@ impl InputReader {
 struct Queries {
     kind: Option<InputKind>,
     count: u64,
+    /// Lines whose filter values have words without quotes.
+    unquoted: u64,
+    /// The number of the first of them.
+    first_unquoted: Option<u64>,
+}
+
+impl Queries {
+    fn read_filter_values(&mut self, values: &Value) -> Result<(), &'static str> {
+        let Some(values) = values.as_object() else {
+            return Err("has filterValues that are not a JSON object");
+        };
+        let mut is_unquoted = false;
+        for value in values.values() {
+            let Some(text) = value.as_str() else {
+                return Err("has a filter value that is not a string (put it in quotes)");
+            };
+            is_unquoted |= has_unquoted_word(text)?;
+        }
+        if is_unquoted {
+            self.unquoted += 1;
+            // Every good line before this one is counted, and a bad one rejects the file.
+            self.first_unquoted.get_or_insert(self.count + 1);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a filter value, a list with commas, has a word outside of quotes; numbers need none. A backslash takes the
+/// character after it out of the rules. Errors if a quote is not closed.
+fn has_unquoted_word(text: &str) -> Result<bool, &'static str> {
+    let (mut is_quoted, mut outside) = (false, String::new());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '\\' => {
+                characters.next();
+            }
+            _ if is_quoted => {}
+            _ => outside.push(character),
+        }
+    }
+    if is_quoted {
+        return Err("has a filter value with a quote that is not closed");
+    }
+    Ok(outside.split(',').map(str::trim).any(|item| !item.is_empty() && item.parse::<f64>().is_err()))
 }
 
 impl Records for Queries {
@@ -134,6 +230,11 @@ impl Records for Queries {
             Some(text) if text.trim().is_empty() => return Line::Bad("has an empty value"),
             Some(_) => {}
         }
+        if let Some(values) = fields.get("filterValues").filter(|values| !values.is_null())
+            && let Err(problem) = self.read_filter_values(values)
+        {
+            return Line::Bad(problem);
+        }
         if self.kind.is_some_and(|first| first != kind) {
             return Line::Bad("is of another kind than the first line (one file takes itemId or itemAttributes)");
         }
@@ -153,7 +254,13 @@ mod tests {
         for piece in text.as_bytes().chunks(7) {
             reader.push(piece).map_err(|error| error.message)?;
         }
-        reader.finish().map_err(|error| error.message)
+        reader.finish().map(|(count, _)| count).map_err(|error| error.message)
+    }
+
+    fn warning(text: &str) -> Option<String> {
+        let mut reader = InputReader::new("s3://b/in.jsonl");
+        reader.push(text.as_bytes()).unwrap();
+        reader.finish().unwrap().1
     }
 
     #[test]
@@ -194,6 +301,68 @@ mod tests {
         reader.push(b"{\"itemId\":\"\xff\"}\n").unwrap();
         assert!(reader.finish().unwrap_err().message.contains("line 1 is not UTF-8"));
         assert!(read("{\"itemId\":\"1\"}\r\n").unwrap_err().ends_with("known to read: write it as plain JSON Lines."));
+    }
+
+    #[test]
+    fn filter_values_that_are_not_quoted_text_are_bad_lines() {
+        let text = r#"{"itemId": "105", "filterValues": {"GENRE": "\"Comedy\",\"Drama\""}}
+{"itemId": "106", "filterValues": {"GENRE": "Comedy"}}
+{"itemId": "107", "filterValues": {"YEAR": 2020}}
+{"itemId": "108", "filterValues": ["Comedy"]}
+{"itemId": "109", "filterValues": {"COUNTRY": "\"Germany\"\""}}
+"#;
+        let error = read(text).unwrap_err();
+        assert!(
+            error.starts_with(
+                "s3://b/in.jsonl has 3 bad of 5 lines: line 3 has a filter value that is not a string (put it in quotes), \
+                 line 4 has filterValues that are not a JSON object, line 5 has a filter value with a quote that is not \
+                 closed. "
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn filter_words_without_quotes_are_a_warning() {
+        let quoted = r#"{"itemId": "105", "filterValues": {"GENRE": "\"Comedy\",\"Drama\"", "YEAR": "2020, -1.5"}}"#;
+        assert_eq!(warning(quoted), None);
+        let word = r#"{"itemId": "106", "filterValues": {"GENRE": "Comedy"}}"#;
+        assert_eq!(
+            warning(&format!("{quoted}\n{word}\n{quoted}\n{word}")).unwrap(),
+            "s3://b/in.jsonl has words without quotes in filterValues (2 lines, the first is line 2). Personalize reads \
+             words in quotes only: \"\\\"Comedy\\\",\\\"Drama\\\"\"."
+        );
+    }
+
+    #[test]
+    fn an_escaped_quote_does_not_close_a_filter_value() {
+        assert_eq!(has_unquoted_word(r#""the \"best\" of""#), Ok(false));
+        assert!(has_unquoted_word(r#""the best\""#).is_err());
+    }
+
+    #[test]
+    fn an_empty_object_is_named() {
+        let objects = |keys: &[(&str, i64)]| -> Vec<_> {
+            keys.iter().map(|(key, size)| (S3Uri::new("b", key).unwrap(), Some(*size))).collect()
+        };
+        assert!(check_not_empty(&objects(&[("in/part-0", 36)])).is_ok());
+        assert!(check_not_empty(&[(S3Uri::new("b", "in/part-0").unwrap(), None)]).is_ok());
+        let message = |keys: &[(&str, i64)]| check_not_empty(&objects(keys)).unwrap_err().message;
+        assert_eq!(message(&[("in/_SUCCESS", 0), ("in/part-0", 36)]), "s3://b/in/_SUCCESS is empty: remove it.");
+        assert!(message(&[("a", 0), ("b", 0), ("c", 0)]).contains("2 more empty objects, the first of them s3://b/b"));
+    }
+
+    #[test]
+    fn a_recipe_must_read_the_kind_of_the_input() {
+        let item = "arn:aws:personalize:::recipe/aws-item-affinity";
+        let attributes = "arn:aws:personalize:::recipe/aws-item-attribute-affinity";
+        assert!(InputKind::Item.check_recipe(item).is_ok());
+        assert!(InputKind::Attributes.check_recipe(attributes).is_ok());
+        assert!(InputKind::Item.check_recipe("arn:aws:personalize:::recipe/aws-something-new").is_ok());
+        let error = InputKind::Item.check_recipe(attributes).unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains("reads lines of itemAttributes, but the input has lines of itemId"), "{error}");
+        assert!(InputKind::Attributes.check_recipe(item).is_err());
     }
 
     #[test]

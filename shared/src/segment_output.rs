@@ -1,7 +1,8 @@
 //! What came of a segment job: the lines of its output, their users, and the lines that hold an error instead.
 //!
-//! A line is `{"input": {…}, "output": {"usersList": ["…"]}, "error": null}` and may name five million users, so it is
-//! read event by event, in the memory of one value. A job is ACTIVE even if each of its lines is an error.
+//! A line is `{"input": {…}, "output": {"usersList": ["…"]}, "error": null}`, as recorded, or has `recommendedUsers` in
+//! place of `usersList`, as documented. It may name five million users, so it is read event by event, in the memory of one
+//! value. A job is ACTIVE even if each of its lines is an error.
 
 use actson::feeder::PushJsonFeeder;
 use actson::options::JsonParserOptionsBuilder;
@@ -70,7 +71,7 @@ pub struct OutputReader {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     Output,
-    UsersList,
+    Users,
     Error,
     Other,
 }
@@ -142,7 +143,7 @@ impl OutputReader {
             JsonEvent::FieldName => {
                 let field = match self.parser.current_str() {
                     Ok("output") => Field::Output,
-                    Ok("usersList") => Field::UsersList,
+                    Ok("usersList" | "recommendedUsers") => Field::Users,
                     Ok("error") => Field::Error,
                     _ => Field::Other,
                 };
@@ -155,7 +156,7 @@ impl OutputReader {
                 let text = self.parser.current_str().unwrap_or("an error without a text");
                 self.error = Some(text.chars().take(TOLD_CHARACTERS).collect());
             }
-            JsonEvent::ValueString if self.depth == 3 && self.fields[..2] == [Field::Output, Field::UsersList] => {
+            JsonEvent::ValueString if self.depth == 3 && self.fields[..2] == [Field::Output, Field::Users] => {
                 self.count.users += 1;
             }
             _ if self.depth == 0 => return Err("has a line that is no JSON object".to_owned()),
@@ -201,6 +202,21 @@ mod tests {
         }
         assert_eq!(read("", 1).unwrap(), OutputCount::default());
         assert_eq!(read("\n \n", 1).unwrap(), OutputCount::default());
+    }
+
+    #[test]
+    fn the_documented_and_the_recorded_user_lists_count_alike() {
+        for field in ["recommendedUsers", "usersList"] {
+            let text = format!(
+                "{{\"input\": {{\"itemId\": \"105\"}}, \"output\": {{\"{field}\": [\"4\", \"37\", \"112\"]}}}}\n\
+                 {{\"input\": {{\"itemId\": \"106\"}}, \"output\": {{\"{field}\": [\"4\", \"37\"]}}, \"error\": null}}\n"
+            );
+            assert_eq!(
+                read(&text, 7).unwrap(),
+                OutputCount { lines: 2, users: 5, ..OutputCount::default() },
+                "{field}"
+            );
+        }
     }
 
     #[test]

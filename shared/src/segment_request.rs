@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::{Error, ErrorName};
 use crate::job::{MOST_TAGS, tag_key};
 use crate::request::read_deadline;
 use crate::values::{FilterArn, KmsKeyArn, S3Prefix, SegmentJobName, SegmentRoleArn, SolutionVersionArn, length};
@@ -33,7 +34,7 @@ pub struct SegmentRequest {
     pub num_results: Option<u64>,
     /// The lines, each of which becomes a segment.
     pub job_input: JobInput,
-    /// Where the segments are written.
+    /// Where the segments are written: a folder, so its path ends with `/` and takes no neighbour's objects.
     pub job_output: JobOutput,
     /// The role that the service takes on, to read and to write.
     pub role_arn: SegmentRoleArn,
@@ -121,15 +122,20 @@ impl SegmentRequest {
         let num_results = violations.number(&fields, "numResults", 1, MOST_RESULTS);
         let input = S3Data::read(&fields, "jobInput", "s3DataSource", violations);
         let output = S3Data::read(&fields, "jobOutput", "s3DataDestination", violations);
+        let output = output.and_then(|output| {
+            let closed = output.path.closed();
+            let path = closed.map_err(|problem| violations.add("jobOutput.s3DataDestination.path", problem)).ok()?;
+            Some(S3Data { path, ..output })
+        });
         let role_arn = violations.text(&fields, "roleArn").or_else(|| defaults.role_arn.clone());
         let role_arn = violations.required(&fields, "roleArn", role_arn);
         let tags = fields.get("tags").map_or_else(Vec::new, |tags| read_tags(tags, violations));
         let deadline_seconds = read_deadline(&fields, defaults.deadline_seconds, violations);
         let deadline_seconds = violations.required(&fields, "deadlineSeconds", deadline_seconds);
         if let (Some(input), Some(output)) = (&input, &output)
-            && input.path == output.path
+            && input.path.as_str().trim_end_matches('/') == output.path.as_str().trim_end_matches('/')
         {
-            violations.add("jobOutput.s3DataDestination.path", "is that of the input (name another folder)");
+            violations.add("jobOutput.s3DataDestination.path", "is the path of the input (name another folder)");
         }
         Some(Self {
             job_name: job_name?,
@@ -142,6 +148,23 @@ impl SegmentRequest {
             tags,
             deadline_seconds: deadline_seconds?,
         })
+    }
+
+    /// Errors as `InvalidRequest` if the output goes to the stack's bucket with a key that the bucket's policy rejects:
+    /// it accepts `stack_key` alone, and no key if the stack has none. Without `kmsKeyArn` the bucket's default applies.
+    pub fn check_output_key(&self, stack_bucket: &str, stack_key: Option<&KmsKeyArn>) -> Result<(), Error> {
+        let output = &self.job_output.s3_data_destination;
+        let key = output.kms_key_arn.as_ref();
+        if output.path.bucket() != stack_bucket || key.is_none() || key == stack_key {
+            return Ok(());
+        }
+        let accepted = stack_key.map_or_else(
+            || "the stack has no KmsKeyArn, so its bucket accepts no other key than its own".to_owned(),
+            |key| format!("the stack's bucket accepts only {key} (KmsKeyArn)"),
+        );
+        let message =
+            format!("jobOutput.s3DataDestination.kmsKeyArn: {accepted}. Remove kmsKeyArn, or write to another bucket.");
+        Err(Error::new(ErrorName::InvalidRequest, message))
     }
 }
 
@@ -296,7 +319,55 @@ mod tests {
         );
         assert_eq!(
             with(path, json!("s3://b/out/")),
-            "jobOutput.s3DataDestination.path: is that of the input (name another folder)"
+            "jobOutput.s3DataDestination.path: is the path of the input (name another folder)"
+        );
+    }
+
+    fn output_path(path: &str) -> Result<String, Vec<String>> {
+        let mut request = whole();
+        request["jobOutput"]["s3DataDestination"]["path"] = json!(path);
+        SegmentRequest::read(&request, &SegmentDefaults::default())
+            .map(|request| request.job_output.s3_data_destination.path.to_string())
+            .map_err(|violations| violations.entries().to_vec())
+    }
+
+    #[test]
+    fn an_output_path_gets_a_closing_slash() {
+        assert_eq!(output_path("s3://b/segment-output/spring").unwrap(), "s3://b/segment-output/spring/");
+        assert_eq!(output_path("s3://b/segment-output/spring/").unwrap(), "s3://b/segment-output/spring/");
+        assert_eq!(output_path("s3://b/").unwrap(), "s3://b/");
+        assert_eq!(
+            output_path(&format!("s3://b/{}", "x".repeat(249))).unwrap_err(),
+            [
+                "jobOutput.s3DataDestination.path: needs a closing / and then has 257 characters (at most 256 are allowed)"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_output_key_that_the_stacks_bucket_rejects_is_rejected() {
+        let request = SegmentRequest::read(&whole(), &SegmentDefaults::default()).unwrap();
+        let key = |id: &str| -> KmsKeyArn { format!("arn:aws:kms:us-east-1:123456789012:key/{id}").parse().unwrap() };
+        assert!(request.check_output_key("another-bucket", None).is_ok());
+        assert!(request.check_output_key("b", Some(&key("2"))).is_ok());
+        let error = request.check_output_key("b", Some(&key("1"))).unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains("accepts only arn:aws:kms:us-east-1:123456789012:key/1"), "{error}");
+        let error = request.check_output_key("b", None).unwrap_err();
+        assert!(
+            error.message.starts_with("jobOutput.s3DataDestination.kmsKeyArn: the stack has no KmsKeyArn"),
+            "{error}"
+        );
+        let mut plain = request;
+        plain.job_output.s3_data_destination.kms_key_arn = None;
+        assert!(plain.check_output_key("b", Some(&key("1"))).is_ok());
+    }
+
+    #[test]
+    fn an_output_path_that_equals_the_input_is_rejected_without_slash() {
+        assert_eq!(
+            output_path("s3://b/in/items.jsonl").unwrap_err(),
+            ["jobOutput.s3DataDestination.path: is the path of the input (name another folder)"]
         );
     }
 

@@ -119,6 +119,36 @@ text! {
     S3Prefix, s3_prefix
 }
 
+/// The partition, Region and account that an ARN names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArnOwner<'a> {
+    /// The partition, such as `aws`.
+    pub partition: &'a str,
+    /// The Region.
+    pub region: &'a str,
+    /// The account.
+    pub account: &'a str,
+}
+
+impl<'a> ArnOwner<'a> {
+    /// Reads `arn:<partition>:<service>:<region>:<account>:<resource>`; `None` if a part is missing or empty.
+    #[must_use]
+    pub fn parse(arn: &'a str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let (prefix, partition, _, region, account) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_complete = prefix == "arn" && parts.next().is_some();
+        let owner = Self { partition, region, account };
+        (is_complete && [partition, region, account].iter().all(|part| !part.is_empty())).then_some(owner)
+    }
+
+    /// Whether both are in the same Region of the same partition.
+    #[must_use]
+    pub fn is_same_region(self, other: ArnOwner<'_>) -> bool {
+        (self.partition, self.region) == (other.partition, other.region)
+    }
+}
+
 impl SegmentJobName {
     /// The name among those of all jobs.
     #[must_use]
@@ -138,6 +168,24 @@ impl S3Prefix {
     #[must_use]
     pub fn prefix(&self) -> &str {
         bucket_and_key(&self.0).1
+    }
+
+    /// The prefix with a closing `/`, so that it takes only what is in the folder; empty for the complete bucket.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        let prefix = self.prefix();
+        if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") }
+    }
+
+    /// The path with a closing `/`, so that it takes only what is in the folder. Errors if it gets too long.
+    pub fn closed(&self) -> Result<Self, String> {
+        if self.0.ends_with('/') {
+            return Ok(self.clone());
+        }
+        format!("{}/", self.0).parse().map_err(|_| {
+            let count = self.0.chars().count() + 1;
+            format!("needs a closing / and then has {count} characters (at most 256 are allowed)")
+        })
     }
 
     /// A warning where objects are taken that somebody who names a file or a folder does not mean: all whose keys only
@@ -370,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn an_arn_names_its_partition_region_and_account() {
+        let owner = ArnOwner::parse(MODEL).unwrap();
+        assert_eq!(owner, ArnOwner { partition: "aws", region: "us-east-1", account: "123456789012" });
+        assert!(!owner.is_same_region(ArnOwner { region: "eu-west-1", ..owner }));
+        assert!(!owner.is_same_region(ArnOwner { partition: "aws-cn", ..owner }));
+        assert!(owner.is_same_region(ArnOwner { account: "444455556666", ..owner }));
+        for wrong in ["arn", "arn:aws:iam::123456789012:role/a", "urn:aws:s:r:1:x", "arn:aws:s:r:1"] {
+            assert_eq!(ArnOwner::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_collaboration_id_is_a_lower_case_uuid() {
         assert!(CollaborationId::from_str("01234567-89ab-cdef-0123-456789abcdef").is_ok());
         assert!(CollaborationId::from_str("01234567-89AB-cdef-0123-456789abcdef").is_err());
@@ -435,6 +495,13 @@ mod tests {
         }
         for wrong in ["", "s3://b", "s3:///x", "https://b/x", &format!("s3://b/{}", "x".repeat(250))] {
             assert!(S3Prefix::from_str(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_ends_with_a_slash() {
+        for (text, folder) in [("s3://b/out", "out/"), ("s3://b/out/", "out/"), ("s3://b/", "")] {
+            assert_eq!(S3Prefix::from_str(text).unwrap().folder(), folder, "{text}");
         }
     }
 

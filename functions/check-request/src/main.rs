@@ -1,6 +1,8 @@
-//! Reads an execution's input, an upload or a request; calls `s3:GetObject` on what it names,
-//! `GetConfiguredAudienceModel` and `s3:PutObject` under `checked/`; answers where the checked request lies, what later
-//! states need of it, and what was found in the seed or in a segment's input.
+//! Checks a request before money is spent.
+//!
+//! Reads an execution's input (an upload or a request) and the stack's settings. Calls `s3:GetObject` on what the request
+//! names, `GetConfiguredAudienceModel` or `DescribeSolutionVersion`, and `s3:PutObject` under `checked/`. Answers where
+//! the checked request is, what later states need of it, and what was found in the seed or in a segment's input.
 
 mod objects;
 mod segment;
@@ -9,15 +11,15 @@ use std::collections::BTreeMap;
 
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
-use lookalike::environment::{Environment, EnvironmentError};
+use lookalike::environment::Environment;
 use lookalike::execution::{
-    CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, checked_request_key, checked_seed_key,
-    read_event,
+    CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, check_input_size, checked_request_key,
+    checked_seed_key, read_event,
 };
-use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model};
+use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model, can_be_read};
 use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, request_of_metadata};
 use lookalike::seed::SeedCount;
-use lookalike::segment_request::SegmentDefaults;
+use lookalike::stack::{RawStackSettings, StackSettings};
 use lookalike::upload::{Kind, Upload};
 use lookalike::values::{ConfiguredAudienceModelArn, S3Uri};
 use lookalike::{AudienceSize, Error, ErrorName, client, job, log};
@@ -29,47 +31,40 @@ use serde_json::Value;
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
-    let stack = Stack::of(&environment)?;
+    let seed_bucket: String = environment.required("SEED_BUCKET")?;
     let config = client::config(&environment)?;
-    let objects = Objects(client!(aws_sdk_s3, &config));
-    let ml = client!(aws_sdk_cleanroomsml, &config);
-    let model = ml.get_configured_audience_model().configured_audience_model_arn("-").customize();
-    let object = objects.0.get_object().bucket(&stack.seed_bucket).key("-").customize();
+    let aws = Aws {
+        objects: Objects(client!(aws_sdk_s3, &config)),
+        ml: client!(aws_sdk_cleanroomsml, &config),
+        personalize: client!(aws_sdk_personalize, &config),
+    };
+    let model = aws.ml.get_configured_audience_model().configured_audience_model_arn("-").customize();
+    let object = aws.objects.0.get_object().bucket(&seed_bucket).key("-").customize();
     let _ = tokio::join!(model.interceptor(Knock).send(), object.interceptor(Knock).send());
-    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &objects, &ml, &stack));
+    let handle = |event: LambdaEvent<Value>| log::call(event, |event| check(event, &aws, &seed_bucket));
     lambda_runtime::run(service_fn(handle)).await
 }
 
-/// What the stack says where a request does not.
-struct Stack {
-    seed_bucket: String,
-    defaults: Defaults,
-    segment_defaults: SegmentDefaults,
+struct Aws {
+    objects: Objects,
+    ml: aws_sdk_cleanroomsml::Client,
+    personalize: aws_sdk_personalize::Client,
 }
 
-impl Stack {
-    fn of<L: Fn(&str) -> Option<String>>(environment: &Environment<L>) -> Result<Self, EnvironmentError> {
-        let defaults = Defaults {
-            name: None,
-            configured_audience_model_arn: Some(environment.required("CONFIGURED_AUDIENCE_MODEL_ARN")?),
-            role_arn: Some(environment.required("SEED_ROLE_ARN")?),
-            collaboration_id: environment.optional("COLLABORATION_ID")?,
-            export: Some(environment.required("EXPORT_POLICY")?),
-            deadline_seconds: Some(environment.required("DEADLINE_SECONDS")?),
-        };
-        let segment_defaults = SegmentDefaults {
-            job_name: None,
-            role_arn: environment.optional("SEGMENT_ROLE_ARN")?,
-            deadline_seconds: defaults.deadline_seconds,
-        };
-        Ok(Self { seed_bucket: environment.required("SEED_BUCKET")?, defaults, segment_defaults })
-    }
+/// The stack that the run belongs to.
+struct Stack<'s> {
+    seed_bucket: &'s str,
+    settings: StackSettings,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Event {
+    /// `null` if it has too many characters.
     input: Value,
+    input_characters: u64,
     execution: Execution,
+    stack: RawStackSettings,
     #[serde(default)]
     engine: Engine,
 }
@@ -81,45 +76,36 @@ enum Answer {
     Segment(CheckedSegment),
 }
 
-async fn check(
-    event: Value,
-    objects: &Objects,
-    ml: &aws_sdk_cleanroomsml::Client,
-    stack: &Stack,
-) -> Result<Answer, Error> {
-    let Event { input, execution, engine } = read_event(event)?;
+async fn check(event: Value, aws: &Aws, seed_bucket: &str) -> Result<Answer, Error> {
+    let Event { input, input_characters, execution, stack, engine } = read_event(event)?;
     log::about(&execution);
+    check_input_size(input_characters)?;
+    let stack = Stack { seed_bucket, settings: stack.parse()? };
     match engine {
-        Engine::Audience => run(input, &execution, objects, ml, stack).await.map(Answer::Audience),
-        Engine::Segment => segment::check(input, &execution, objects, stack).await.map(Answer::Segment),
+        Engine::Audience => run(input, &execution, aws, &stack).await.map(Answer::Audience),
+        Engine::Segment => segment::check(input, &execution, aws, &stack).await.map(Answer::Segment),
     }
 }
 
-async fn run(
-    input: Value,
-    execution: &Execution,
-    objects: &Objects,
-    ml: &aws_sdk_cleanroomsml::Client,
-    stack: &Stack,
-) -> Result<CheckedRun, Error> {
-    let defaults = Defaults { name: Some(job::name_of_execution(&execution.name)), ..stack.defaults.clone() };
+async fn run(input: Value, execution: &Execution, aws: &Aws, stack: &Stack<'_>) -> Result<CheckedRun, Error> {
+    let defaults = Defaults { name: Some(job::name_of_execution(&execution.name)), ..stack.settings.defaults.clone() };
     let (input, version) = match Input::read(input)? {
-        Input::Upload(upload) => request_of_upload(&upload, objects).await?,
+        Input::Upload(upload) => request_of_upload(&upload, &aws.objects).await?,
         input => (input, Version::Latest),
     };
     let run = match input {
         Input::Audience(request) => {
             let request = AudienceRequest::read(&request, &defaults)?;
-            check_audience(request, &version, execution, objects, ml, stack).await?
+            check_audience(request, &version, execution, aws, stack).await?
         }
-        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution),
+        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution, stack),
         Input::Upload(_) => return Err(Error::new(ErrorName::InvalidRequest, "A request file cannot be an upload.")),
     };
     tracing::info!(skipped = run.skipped.len(), "checked a request");
     Ok(run)
 }
 
-/// What an upload asks for, and the version of the seed that it means.
+/// The request of an upload, and the version of its seed.
 async fn request_of_upload(upload: &Upload, objects: &Objects) -> Result<(Input, Version), Error> {
     let place = S3Uri::new(&upload.bucket, &upload.key)
         .map_err(|problem| Error::new(ErrorName::InvalidRequest, format!("{}: {problem}.", upload.location())))?;
@@ -138,17 +124,19 @@ async fn request_of_upload(upload: &Upload, objects: &Objects) -> Result<(Input,
     }
 }
 
-/// Checks what can be known before money is spent, and writes the checked request where the next state finds it.
+/// Checks everything that can be known before money is spent, and writes the checked request for the next state.
 async fn check_audience(
     mut request: AudienceRequest,
     version: &Version,
     execution: &Execution,
-    objects: &Objects,
-    ml: &aws_sdk_cleanroomsml::Client,
-    stack: &Stack,
+    aws: &Aws,
+    stack: &Stack<'_>,
 ) -> Result<CheckedRun, Error> {
+    let objects = &aws.objects;
+    request.check_sql_seed(stack.settings.allows_sql_seeds)?;
     let mut skipped = Vec::new();
-    let model = read_model(&request.configured_audience_model_arn, ml).await?;
+    let arn = &request.configured_audience_model_arn;
+    let model = if can_be_read(arn, execution.owner()?)? { read_model(arn, &aws.ml).await? } else { None };
     match &model {
         Some(model) => model.check_sizes(&request.export)?,
         None => skipped.push(Skipped::Model),
@@ -176,6 +164,7 @@ async fn check_audience(
         audience_generation_job_arn: None,
         deadline: Deadline::new(execution.start_time, request.deadline_seconds),
         export: request.export,
+        poll: stack.settings.poll,
         model_sizes: model.map(|model| model.sizes).filter(|sizes| !sizes.is_empty()),
         seed,
         skipped,
@@ -187,21 +176,22 @@ fn acceptable(model: Option<&Model>, place: &S3Uri) -> impl Fn(&SeedCount) -> Re
     move |seed| model.map_or(Ok(()), |model| model.check_seed(seed, place.as_str()))
 }
 
-/// A run that exports more of an audience that exists: its sizes are checked by the service alone.
-fn checked_export(request: ExportRequest, execution: &Execution) -> CheckedRun {
+/// A run that exports more sizes of an existing audience: the service alone checks the sizes.
+fn checked_export(request: ExportRequest, execution: &Execution, stack: &Stack<'_>) -> CheckedRun {
     CheckedRun {
         name: request.name,
         checked_request: None,
         audience_generation_job_arn: Some(request.audience_generation_job_arn),
         deadline: Deadline::new(execution.start_time, request.deadline_seconds),
         export: request.export,
+        poll: stack.settings.poll,
         model_sizes: None,
         seed: None,
         skipped: vec![Skipped::Model],
     }
 }
 
-/// Reads the model, where this account may: it often belongs to another.
+/// Reads a model of this account; `None` if the function may not.
 async fn read_model(
     arn: &ConfiguredAudienceModelArn,
     ml: &aws_sdk_cleanroomsml::Client,
@@ -210,7 +200,11 @@ async fn read_model(
     let model = match model.map_err(Error::from) {
         Ok(model) => model,
         Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
-        Err(error) => return Err(error.doing(format_args!("reading the configured audience model {arn}"))),
+        Err(error) => {
+            let error = error.doing(format_args!("reading the configured audience model {arn}"));
+            let is_wrong = matches!(error.name, ErrorName::NotFound | ErrorName::InvalidRequest);
+            return Err(if is_wrong { error.advising("Check configuredAudienceModelArn.") } else { error });
+        }
     };
     let sizes = model.audience_size_config().map_or_else(Vec::new, |config| {
         let kind = (&config.audience_size_type).try_into();
@@ -221,8 +215,8 @@ async fn read_model(
     Ok(Some(Model { min_matching_seed_size: least.unwrap_or(DEFAULT_MIN_MATCHING_SEED_SIZE), sizes }))
 }
 
-fn own_place(stack: &Stack, key: &str) -> Result<S3Uri, Error> {
-    S3Uri::new(&stack.seed_bucket, key).map_err(|problem| Error::new(ErrorName::InvalidRequest, problem))
+fn own_place(stack: &Stack<'_>, key: &str) -> Result<S3Uri, Error> {
+    S3Uri::new(stack.seed_bucket, key).map_err(|problem| Error::new(ErrorName::InvalidRequest, problem))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use lookalike::lines::{OddFormats, PIECE_BYTES};
 use lookalike::request::parse;
 use lookalike::seed::{SeedCount, SeedReader, UPLOAD_INSTEAD};
@@ -22,6 +22,9 @@ const MOST_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The size of a part of a clean copy, in bytes: S3 takes no smaller one than 5 MiB but the last.
 const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// The checksum of every write: the parts of an upload must have the algorithm that its creation names.
+const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32;
 
 /// Which version of an object is meant.
 pub(crate) enum Version {
@@ -84,8 +87,8 @@ impl Objects {
         parse(&bytes).map_err(|error| error.doing(format_args!("reading {place}")))
     }
 
-    /// The objects whose keys begin so, without markers of folders; none where they may not be listed.
-    pub(crate) async fn list(&self, place: &S3Prefix) -> Result<Option<Vec<S3Uri>>, Error> {
+    /// The objects under a path and their sizes, without folder markers (`…/`); `None` if they may not be listed.
+    pub(crate) async fn list(&self, place: &S3Prefix) -> Result<Option<Vec<(S3Uri, Option<i64>)>>, Error> {
         let list = self.0.list_objects_v2().bucket(place.bucket()).prefix(place.prefix());
         let mut pages = list.into_paginator().send();
         let mut objects = Vec::new();
@@ -94,14 +97,16 @@ impl Objects {
                 Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
                 page => page.map_err(|error| error.doing(format_args!("listing {place}")))?,
             };
-            let keys = page.contents().iter().filter_map(|object| object.key()).filter(|key| !key.ends_with('/'));
-            objects.extend(keys.filter_map(|key| S3Uri::new(place.bucket(), key).ok()));
+            objects.extend(page.contents().iter().filter_map(|object| {
+                let key = object.key().filter(|key| !key.ends_with('/'))?;
+                Some((S3Uri::new(place.bucket(), key).ok()?, object.size()))
+            }));
         }
         Ok(Some(objects))
     }
 
-    /// Counts a file of a segment's input; none where it may not be read.
-    pub(crate) async fn check_input(&self, place: &S3Uri) -> Result<Option<InputCount>, Error> {
+    /// Counts a file of a segment's input, with a warning if there is one; `None` if it may not be read.
+    pub(crate) async fn check_input(&self, place: &S3Uri) -> Result<Option<(InputCount, Option<String>)>, Error> {
         let mut body = match self.get(place, &Version::Latest).await {
             Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
             object => object?.body,
@@ -166,7 +171,7 @@ impl Objects {
     pub(crate) async fn write_request(&self, place: &S3Uri, request: &impl Serialize) -> Result<(), Error> {
         let body = serde_json::to_vec(request)
             .map_err(|_| Error::new(ErrorName::InvalidRequest, "The request cannot be written as JSON."))?;
-        let put = self.0.put_object().bucket(place.bucket()).key(place.key());
+        let put = self.0.put_object().bucket(place.bucket()).key(place.key()).checksum_algorithm(CHECKSUM);
         let put = put.content_type("application/json").body(body.into()).send().await;
         put.map(|_| ()).map_err(|error| writing(error, place))
     }
@@ -194,8 +199,8 @@ impl Copy<'_> {
             return Ok(());
         }
         if self.upload_id.is_none() {
-            let begun =
-                self.s3.create_multipart_upload().bucket(self.place.bucket()).key(self.place.key()).send().await;
+            let begin = self.s3.create_multipart_upload().bucket(self.place.bucket()).key(self.place.key());
+            let begun = begin.checksum_algorithm(CHECKSUM).send().await;
             self.upload_id = begun.map_err(|error| writing(error, self.place))?.upload_id;
         }
         self.write_part().await
@@ -204,16 +209,18 @@ impl Copy<'_> {
     async fn write_part(&mut self) -> Result<(), Error> {
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let part = self.s3.upload_part().bucket(self.place.bucket()).key(self.place.key());
-        let part = part.set_upload_id(self.upload_id.clone()).part_number(number);
+        let part = part.set_upload_id(self.upload_id.clone()).part_number(number).checksum_algorithm(CHECKSUM);
         let part = part.body(ByteStream::from(std::mem::take(&mut self.clean))).send().await;
         let part = part.map_err(|error| writing(error, self.place))?;
-        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
+        let completed = CompletedPart::builder().part_number(number).set_e_tag(part.e_tag);
+        self.parts.push(completed.set_checksum_crc32(part.checksum_crc32).build());
         Ok(())
     }
 
     async fn complete(&mut self) -> Result<(), Error> {
         let Some(upload_id) = self.upload_id.clone() else {
-            let put = self.s3.put_object().bucket(self.place.bucket()).key(self.place.key());
+            let put =
+                self.s3.put_object().bucket(self.place.bucket()).key(self.place.key()).checksum_algorithm(CHECKSUM);
             let put = put.body(ByteStream::from(std::mem::take(&mut self.clean))).send().await;
             return put.map(|_| ()).map_err(|error| writing(error, self.place));
         };
@@ -252,6 +259,10 @@ where
             "{place} was replaced before it could be read. The newer upload has a run of its own; nothing is to be done."
         );
         return Error::new(ErrorName::NotFound, message);
+    }
+    if error.code() == Some("InvalidObjectState") {
+        let message = format!("{place} is archived: restore it first, then start the run again.");
+        return Error::new(ErrorName::InvalidRequest, message);
     }
     Error::from(error)
         .doing(format_args!("reading {place}"))

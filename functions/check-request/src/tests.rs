@@ -7,6 +7,8 @@ use aws_sdk_cleanroomsml::types::{
     AudienceDestination, AudienceSizeConfig, AudienceSizeType, ConfiguredAudienceModelOutputConfig,
     ConfiguredAudienceModelStatus, S3ConfigMap, SharedAudienceMetrics,
 };
+use aws_sdk_personalize::Client as Personalize;
+use aws_sdk_personalize::operation::describe_solution_version::DescribeSolutionVersionOutput;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadOutput;
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
@@ -17,31 +19,33 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::operation::upload_part::UploadPartOutput;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use serde_json::json;
 
+const SOLUTION_VERSION: &str = "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e";
 const MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a";
 
-fn stack() -> Stack {
-    let environment = Environment(|name: &str| {
-        let value = match name {
-            "SEED_BUCKET" => "seeds-bucket",
-            "CONFIGURED_AUDIENCE_MODEL_ARN" => MODEL,
-            "SEED_ROLE_ARN" => "arn:aws:iam::123456789012:role/seed",
-            "EXPORT_POLICY" => "all",
-            "DEADLINE_SECONDS" => "3600",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    });
-    Stack::of(&environment).unwrap()
+/// The stack's settings as the workflow passes them: all strings, empty if not set.
+fn settings() -> Value {
+    json!({
+        "configuredAudienceModelArn": MODEL, "collaborationId": "", "export": "all", "deadlineSeconds": "3600",
+        "seedRoleArn": "arn:aws:iam::123456789012:role/seed", "sqlSeeds": "true", "segmentRoleArn": "",
+        "kmsKeyArn": "", "pollMinSeconds": "13", "pollMaxSeconds": "900",
+    })
 }
 
 fn event(input: &Value) -> Value {
-    json!({"input": input, "execution": {"id": "arn", "name": "run-1", "startTime": "2026-11-22T16:00:00Z"}})
+    json!({
+        "input": input, "inputCharacters": input.to_string().chars().count(), "stack": settings(),
+        "execution": {
+            "id": "arn:aws:states:us-east-1:123456789012:execution:audience:run-1",
+            "name": "run-1", "startTime": "2026-11-22T16:00:00Z",
+        },
+    })
 }
 
 fn uploaded(key: &str) -> Value {
@@ -113,6 +117,7 @@ impl Written {
         mock!(S3::put_object)
             .match_requests(move |put| {
                 assert_eq!(put.bucket(), Some("seeds-bucket"));
+                assert_eq!(put.checksum_algorithm(), Some(&ChecksumAlgorithm::Crc32));
                 let bytes = put.body().bytes().unwrap().to_vec();
                 written.0.lock().unwrap().insert(put.key().unwrap().to_owned(), bytes);
                 true
@@ -133,9 +138,13 @@ fn getting(body: impl Into<Vec<u8>>) -> Rule {
 }
 
 async fn run(input: &Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
-    let s3 = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
-    let ml = mock_client!(aws_sdk_cleanroomsml, [ml]);
-    let run = check(event(input), &s3, &ml, &stack()).await?;
+    run_event(event(input), s3, ml).await
+}
+
+async fn run_event(event: Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
+    let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
+    let (ml, personalize) = (mock_client!(aws_sdk_cleanroomsml, [ml]), mock_client!(aws_sdk_personalize, []));
+    let run = check(event, &Aws { objects, ml, personalize }, "seeds-bucket").await?;
     Ok(serde_json::to_value(run).unwrap())
 }
 
@@ -156,6 +165,7 @@ async fn an_uploaded_seed_is_checked_in_its_version_and_copied_clean() {
         json!({
             "name": "spring", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "audienceGenerationJobArn": null,
             "deadline": "2026-11-22T17:00:00Z", "export": {"sizes": [{"type": "PERCENTAGE", "value": 5}]},
+            "poll": {"minSeconds": 13, "maxSeconds": 900},
             "modelSizes": [{"type": "PERCENTAGE", "value": 5}, {"type": "PERCENTAGE", "value": 10}],
             "seed": {"users": 600, "uniqueUsers": 600, "blankLines": 0, "badLines": 0}, "skipped": [],
         })
@@ -204,16 +214,22 @@ async fn a_large_seed_is_copied_in_parts_as_it_is_read() {
     let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
     let seen = sizes.clone();
     let begin = mock!(S3::create_multipart_upload)
+        .match_requests(|create| create.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc32))
         .then_output(|| CreateMultipartUploadOutput::builder().upload_id("u").build());
     let part = mock!(S3::upload_part)
         .match_requests(move |part| {
             let mut sizes = seen.lock().unwrap();
             sizes.push(part.body().bytes().unwrap().len());
-            part.upload_id() == Some("u") && part.part_number() == i32::try_from(sizes.len()).ok()
+            part.upload_id() == Some("u")
+                && part.part_number() == i32::try_from(sizes.len()).ok()
+                && part.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc32)
         })
-        .then_output(|| UploadPartOutput::builder().e_tag("p").build());
+        .then_output(|| UploadPartOutput::builder().e_tag("p").checksum_crc32("AAAAAA==").build());
     let complete = mock!(S3::complete_multipart_upload)
-        .match_requests(|complete| complete.multipart_upload().unwrap().parts().len() == 3)
+        .match_requests(|complete| {
+            let parts = complete.multipart_upload().unwrap().parts();
+            parts.len() == 3 && parts.iter().all(|part| part.checksum_crc32() == Some("AAAAAA=="))
+        })
         .then_output(|| CompleteMultipartUploadOutput::builder().build());
     let text = large_seed(20_000);
     let length = text.len();
@@ -279,6 +295,105 @@ fn denied() -> Rule {
         .then_error(|| GetObjectError::generic(ErrorMetadata::builder().code("AccessDenied").message("no").build()))
 }
 
+/// S3's answer for an object in an archive.
+fn archived() -> Rule {
+    mock!(S3::get_object).then_http_response(|| {
+        let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidObjectState</Code><Message>The operation is \
+                    not valid for the object's storage class</Message><StorageClass>DEEP_ARCHIVE</StorageClass></Error>";
+        HttpResponse::new(403.try_into().unwrap(), SdkBody::from(body))
+    })
+}
+
+#[tokio::test]
+async fn an_archived_seed_is_rejected_in_every_bucket() {
+    let elsewhere = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://another-bucket/archive/2024/runners.jsonl"}},
+        "export": "none"});
+    for (input, place) in [
+        (elsewhere, "s3://another-bucket/archive/2024/runners.jsonl"),
+        (uploaded("seeds/a"), "s3://seeds-bucket/seeds/a"),
+        (uploaded("requests/a.json"), "s3://seeds-bucket/requests/a.json"),
+    ] {
+        let error = run(&input, &[&archived(), &heading(&[])], &model(500)).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.starts_with(&format!("{place} is archived: restore it first")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_archived_segment_input_is_rejected() {
+    let error = segment(&segment_request(), &[&listing(&["in/1"]), &archived()]).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.starts_with("s3://b/in/1 is archived: restore it first"), "{error}");
+}
+
+fn foreign_model_request(arn: &str) -> Value {
+    json!({
+        "configuredAudienceModelArn": arn, "collaborationId": "01234567-89ab-cdef-0123-456789abcdef",
+        "seedAudience": {"dataSource": {"s3Uri": "s3://lookalike-seeds/seeds/runners.jsonl"}}, "export": "7pct",
+    })
+}
+
+#[tokio::test]
+async fn a_model_of_another_account_is_not_read() {
+    let arn =
+        "arn:aws:cleanrooms-ml:us-east-1:444455556666:configured-audience-model/99999999-8888-4777-8666-555555555555";
+    let written = Written::default();
+    let model = closed_model();
+    let checked = run(&foreign_model_request(arn), &[&getting(seed(30)), &written.putting()], &model).await.unwrap();
+    assert_eq!((&checked["skipped"], &checked["modelSizes"]), (&json!(["model"]), &Value::Null));
+    assert_eq!(model.num_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_model_of_another_region_or_partition_is_rejected() {
+    for arn in [
+        "arn:aws:cleanrooms-ml:eu-west-1:123456789012:configured-audience-model/1",
+        "arn:aws-cn:cleanrooms-ml:us-east-1:444455556666:configured-audience-model/1",
+    ] {
+        let rules = [&getting(seed(600)), &Written::default().putting()];
+        let model = closed_model();
+        let error = run(&foreign_model_request(arn), &rules, &model).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.contains("configuredAudienceModelArn") && error.message.contains("us-east-1"), "{error}");
+        assert_eq!(model.num_calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_own_model_that_cannot_be_read_says_what_to_do() {
+    for (status, code, name) in [
+        (404, "ResourceNotFoundException", ErrorName::NotFound),
+        (400, "ValidationException", ErrorName::InvalidRequest),
+    ] {
+        let error = run(&uploaded("seeds/a"), &[&heading(&[])], &no_model(status, code)).await.unwrap_err();
+        assert_eq!(error.name, name);
+        assert!(error.message.ends_with("Check configuredAudienceModelArn."), "{error}");
+    }
+}
+
+fn sql_request() -> Value {
+    json!({
+        "collaborationId": "01234567-89ab-cdef-0123-456789abcdef",
+        "seedAudience": {"sqlParameters": {
+            "queryString": "SELECT user_id FROM runners WHERE city = :city", "parameters": {"city": "Leipzig"}}},
+        "export": "none",
+    })
+}
+
+#[tokio::test]
+async fn a_sql_seed_is_rejected_unless_the_stack_allows_it() {
+    let written = Written::default();
+    let rules = [&getting(sql_request().to_string()), &written.putting()];
+    let mut event = event(&uploaded("requests/q.json"));
+    let allowed = run_event(event.clone(), &rules, &model(500)).await.unwrap();
+    assert_eq!(allowed["seed"], Value::Null);
+    event["stack"]["sqlSeeds"] = json!("false");
+    let error = run_event(event, &rules, &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains("MembershipId") && error.message.contains("SeedRoleArn"), "{error}");
+    assert!(!error.message.contains("Leipzig") && !error.message.contains("SELECT"), "{error}");
+}
+
 #[tokio::test]
 async fn a_seed_elsewhere_is_only_read_or_skipped_where_it_may_not_be() {
     let input = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://elsewhere/seed.jsonl"}}});
@@ -342,7 +457,7 @@ async fn an_upload_that_asks_for_nothing_says_where_uploads_go() {
 
 fn segment_request() -> Value {
     json!({
-        "solutionVersionArn": "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e",
+        "solutionVersionArn": SOLUTION_VERSION,
         "jobInput": {"s3DataSource": {"path": "s3://b/in"}},
         "jobOutput": {"s3DataDestination": {"path": "s3://b/out/"}},
         "roleArn": "arn:aws:iam::123456789012:role/segments",
@@ -365,12 +480,31 @@ fn holding(key: &'static str, body: &'static str) -> Rule {
         .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(body.as_bytes())).build())
 }
 
+/// A solution version with a recipe.
+fn solution_version(recipe: &'static str) -> Rule {
+    mock!(Personalize::describe_solution_version)
+        .match_requests(|describe| describe.solution_version_arn() == Some(SOLUTION_VERSION))
+        .then_output(move || {
+            let arn = format!("arn:aws:personalize:::recipe/{recipe}");
+            let version = aws_sdk_personalize::types::SolutionVersion::builder().recipe_arn(arn).build();
+            DescribeSolutionVersionOutput::builder().solution_version(version).build()
+        })
+}
+
+fn no_solution_version(status: u16, code: &'static str) -> Rule {
+    mock!(Personalize::describe_solution_version).then_http_response(move || refusal(status, code, "no"))
+}
+
 async fn segment(input: &Value, s3: &[&Rule]) -> Result<Value, Error> {
-    let s3 = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
-    let ml = mock_client!(aws_sdk_cleanroomsml, []);
-    let mut event = event(input);
+    segment_event(event(input), s3, &solution_version("aws-item-affinity")).await
+}
+
+async fn segment_event(mut event: Value, s3: &[&Rule], personalize: &Rule) -> Result<Value, Error> {
+    let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
+    let (ml, personalize) = (mock_client!(aws_sdk_cleanroomsml, []), mock_client!(aws_sdk_personalize, [personalize]));
     event["engine"] = json!("segment");
-    Ok(serde_json::to_value(check(event, &s3, &ml, &stack()).await?).unwrap())
+    let checked = check(event, &Aws { objects, ml, personalize }, "seeds-bucket").await?;
+    Ok(serde_json::to_value(checked).unwrap())
 }
 
 #[tokio::test]
@@ -386,6 +520,7 @@ async fn a_segment_request_is_checked_with_everything_that_its_job_will_take() {
         checked,
         json!({
             "name": "run-1", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "deadline": "2026-11-22T17:00:00Z",
+            "poll": {"minSeconds": 13, "maxSeconds": 900},
             "input": {"lines": 3, "kind": "itemId"}, "warnings": [warning], "skipped": [],
         })
     );
@@ -424,6 +559,18 @@ async fn a_segments_input_that_is_bad_or_not_there_is_told_before_the_job() {
 }
 
 #[tokio::test]
+async fn an_empty_object_in_a_segment_input_is_rejected_by_name() {
+    let list = mock!(S3::list_objects_v2).then_output(|| {
+        let object = |key, size| aws_sdk_s3::types::Object::builder().key(key).size(size).build();
+        let list = ListObjectsV2Output::builder().contents(object("in/_SUCCESS", 0)).contents(object("in/part-0", 16));
+        list.contents(object("in_$folder$", 0)).build()
+    });
+    let error = segment(&segment_request(), &[&list, &holding("in/part-0", "{\"itemId\":\"1\"}")]).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidSeed);
+    assert_eq!(error.message, "s3://b/in/_SUCCESS is empty: remove it (and 1 more empty object, s3://b/in_$folder$).");
+}
+
+#[tokio::test]
 async fn a_segments_input_that_may_not_be_read_is_told_as_skipped() {
     let written = Written::default();
     let list = mock!(S3::list_objects_v2).then_http_response(|| {
@@ -436,14 +583,112 @@ async fn a_segments_input_that_may_not_be_read_is_told_as_skipped() {
     assert_eq!((&unread["skipped"], &unread["input"]), (&json!(["input"]), &Value::Null));
 }
 
-#[test]
-fn a_missing_variable_is_named() {
-    let error = Stack::of(&Environment(|_: &str| None)).err().unwrap();
-    assert!(error.to_string().contains("CONFIGURED_AUDIENCE_MODEL_ARN"));
+/// Runs the check of a good input with another request, solution version or stack.
+async fn segment_of(request: Value, kms_key: &str, personalize: &Rule) -> Result<Value, Error> {
+    let mut event = event(&request);
+    event["stack"]["kmsKeyArn"] = json!(kms_key);
+    let written = Written::default();
+    let rules = [&listing(&["in/1"]), &holding("in/1", "{\"itemId\":\"1\"}"), &written.putting()];
+    segment_event(event, &rules, personalize).await
+}
+
+#[tokio::test]
+async fn a_recipe_of_the_other_kind_of_input_is_rejected() {
+    let other = solution_version("aws-item-attribute-affinity");
+    let error = segment_of(segment_request(), "", &other).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains("its recipe reads lines of itemAttributes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recipe_that_may_not_be_read_is_skipped() {
+    let denied = no_solution_version(403, "AccessDeniedException");
+    let checked = segment_of(segment_request(), "", &denied).await.unwrap();
+    assert_eq!(checked["skipped"], json!(["recipe"]));
+}
+
+#[tokio::test]
+async fn a_solution_version_of_another_account_is_not_read() {
+    let version = solution_version("aws-item-affinity");
+    let mut request = segment_request();
+    request["solutionVersionArn"] = json!(SOLUTION_VERSION.replace("123456789012", "444455556666"));
+    let checked = segment_of(request, "", &version).await.unwrap();
+    assert_eq!((&checked["skipped"], version.num_calls()), (&json!(["recipe"]), 0));
+}
+
+#[tokio::test]
+async fn a_solution_version_that_is_not_found_is_an_error() {
+    let missing = no_solution_version(400, "ResourceNotFoundException");
+    let error = segment_of(segment_request(), "", &missing).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::NotFound);
+    assert!(error.message.ends_with("Check solutionVersionArn."), "{error}");
+}
+
+#[tokio::test]
+async fn an_output_key_is_compared_with_the_stacks() {
+    let key = "arn:aws:kms:us-east-1:123456789012:key/1";
+    let mut request = segment_request();
+    request["jobOutput"]["s3DataDestination"] = json!({"path": "s3://seeds-bucket/out/", "kmsKeyArn": key});
+    let version = solution_version("aws-item-affinity");
+    assert!(segment_of(request.clone(), key, &version).await.is_ok());
+    let error = segment_of(request, "", &version).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.starts_with("jobOutput.s3DataDestination.kmsKeyArn:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_checked_output_path_ends_with_a_slash() {
+    let mut request = segment_request();
+    request["jobOutput"]["s3DataDestination"]["path"] = json!("s3://lookalike-seeds/segment-output/spring");
+    let written = Written::default();
+    let rules = [&listing(&["in/1"]), &holding("in/1", "{\"itemId\":\"1\"}"), &written.putting()];
+    segment(&request, &rules).await.unwrap();
+    let path = &written.json("checked/run-1.json")["jobOutput"]["s3DataDestination"]["path"];
+    assert_eq!(path, "s3://lookalike-seeds/segment-output/spring/");
+}
+
+#[tokio::test]
+async fn a_filter_word_without_quotes_is_a_warning_of_the_run() {
+    let body = "{\"itemId\": \"106\", \"filterValues\": {\"GENRE\": \"Comedy\"}}";
+    let rules = [&listing(&["in/1"]), &holding("in/1", body), &Written::default().putting()];
+    let checked = segment(&segment_request(), &rules).await.unwrap();
+    let warning = checked["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("s3://b/in/1 has words without quotes in filterValues"), "{warning}");
+}
+
+#[tokio::test]
+async fn a_wrong_stack_parameter_is_named() {
+    let mut event = event(&uploaded("seeds/a"));
+    event["stack"]["pollMinSeconds"] = json!("901");
+    let error = run_event(event, &[], &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains("PollMinSeconds"), "{error}");
+}
+
+#[tokio::test]
+async fn an_execution_without_an_arn_is_rejected() {
+    let mut event = event(&uploaded("seeds/a"));
+    event["execution"]["id"] = json!("run-1");
+    let error = run_event(event, &[&heading(&[])], &model(500)).await.unwrap_err();
+    assert!(error.message.contains("execution.id"), "{error}");
 }
 
 #[test]
 fn the_sample_event_is_of_the_functions_form() {
     let sample = include_str!("../../../tests/events/check-request.json");
     read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
+}
+
+#[tokio::test]
+async fn a_too_large_input_says_to_upload_the_request() {
+    let mut event = event(&Value::Null);
+    event["inputCharacters"] = json!(261_900);
+    let aws = Aws {
+        objects: Objects(mock_client!(aws_sdk_s3, [])),
+        ml: mock_client!(aws_sdk_cleanroomsml, []),
+        personalize: mock_client!(aws_sdk_personalize, []),
+    };
+    let error = check(event, &aws, "seeds-bucket").await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains("Upload the request as requests/<name>.json"), "{error}");
 }

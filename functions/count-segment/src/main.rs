@@ -65,7 +65,8 @@ async fn count(event: Value, s3: &Client) -> Result<Answer, Error> {
 /// Counts every file that the job has written.
 async fn read(place: &S3Prefix, create_time: Moment, s3: &Client) -> Result<OutputCount, Error> {
     let mut count = OutputCount::default();
-    let mut pages = s3.list_objects_v2().bucket(place.bucket()).prefix(place.prefix()).into_paginator().send();
+    // Without the closing / the list has the files of a neighbour, too (spring-men/).
+    let mut pages = s3.list_objects_v2().bucket(place.bucket()).prefix(place.folder()).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| failed("listing", place.as_str(), error))?;
         for key in page.contents().iter().filter_map(|object| written_key(object, create_time)) {

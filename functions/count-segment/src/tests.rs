@@ -51,6 +51,16 @@ async fn what_the_job_has_written_is_counted_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_output_path_without_a_slash_counts_no_neighbour() {
+    let (list, object) = (listing(&[("out/1.out", 1000)]), holding("out/1.out", GOOD.into()));
+    let mut event = event();
+    event["outputLocation"] = json!("s3://b/out");
+    let s3 = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&list, &object]);
+    let answer = count(event, &s3).await.unwrap();
+    assert_eq!(answer.output.unwrap().users, 2);
+}
+
+#[tokio::test]
 async fn an_output_of_errors_alone_ends_the_run() {
     let (list, object) = (listing(&[("out/1.out", 1000)]), holding("out/1.out", BAD.repeat(3)));
     let answer = run(&[&list, &object]).await.unwrap();

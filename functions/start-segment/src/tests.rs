@@ -126,7 +126,7 @@ async fn the_services_errors_have_the_same_names_as_those_of_audiences() {
         ("InvalidInputException", ErrorName::InvalidRequest),
         ("TooManyTagsException", ErrorName::InvalidRequest),
         ("LimitExceededException", ErrorName::QuotaExceeded),
-        ("ResourceInUseException", ErrorName::Conflict),
+        ("ResourceInUseException", ErrorName::Throttled),
         ("ResourceNotFoundException", ErrorName::NotFound),
         ("ThrottlingException", ErrorName::Throttled),
     ] {

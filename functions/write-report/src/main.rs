@@ -10,6 +10,7 @@ mod segment;
 use std::time::SystemTime;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::audience_report::{AudienceReport, FinishedAudience};
 use lookalike::environment::Environment;
@@ -103,7 +104,7 @@ async fn fetch(place: Option<&S3Uri>, s3: &Client) -> Result<Option<Value>, Erro
 
 async fn put(place: &S3Uri, content_type: &str, body: Vec<u8>, s3: &Client) -> Result<(), Error> {
     let put = s3.put_object().bucket(place.bucket()).key(place.key()).content_type(content_type);
-    let put = put.body(body.into()).send().await;
+    let put = put.checksum_algorithm(ChecksumAlgorithm::Crc32).body(body.into()).send().await;
     put.map(|_| ()).map_err(|error| Error::from(error).doing(format_args!("writing {place}")))
 }
 

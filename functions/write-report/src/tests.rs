@@ -90,6 +90,7 @@ fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str
             put.bucket() == Some("reports-bucket")
                 && put.key() == Some(&format!("reports/{run}/{ending}"))
                 && put.content_type() == Some(content_type)
+                && put.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc32)
                 && put.body().bytes().is_some_and(|body| holds(std::str::from_utf8(body).unwrap()))
         })
         .then_output(|| PutObjectOutput::builder().build())
