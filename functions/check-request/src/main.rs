@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack = Stack::of(&environment)?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let objects = Objects(client!(aws_sdk_s3, &config));
     let ml = client!(aws_sdk_cleanroomsml, &config);
     let model = ml.get_configured_audience_model().configured_audience_model_arn("-").customize();

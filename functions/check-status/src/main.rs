@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let (least, most) = (environment.required("POLL_MIN_SECONDS")?, environment.required("POLL_MAX_SECONDS")?);
     let poll = PollBounds::new(least, most)?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let aws = Aws { ml: client!(aws_sdk_cleanroomsml, &config), personalize: client!(aws_sdk_personalize, &config) };
     let audience = aws.ml.get_audience_generation_job().audience_generation_job_arn("-").customize();
     let segment = aws.personalize.describe_batch_segment_job().batch_segment_job_arn("-").customize();
