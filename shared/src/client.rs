@@ -81,8 +81,8 @@ fn http_client() -> SharedHttpClient {
 /// The longest time for which a connection may be unused and is still used again.
 ///
 /// Lambda freezes the sandbox between invocations. The service or the network may then drop an idle connection, and the
-/// function does not notice before its next request fails. The result of a paid start is then unknown, which costs a
-/// run ten minutes. A new connection costs milliseconds (see `tests/bench/README.md`).
+/// function does not notice before its next request fails. The result of a paid start is then unknown. A new
+/// connection costs milliseconds.
 const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// Returns whether a connection that was last used at `last_used` may be dead.
@@ -106,7 +106,7 @@ struct Connectors {
 struct Pools {
     plain: Option<Connector>,
     tls: Option<Connector>,
-    /// When each host last answered, by its scheme and authority.
+    /// When each host was last called or answered, by its scheme and authority.
     last_used: HashMap<String, SystemTime>,
 }
 
@@ -131,12 +131,14 @@ impl Connectors {
 
 impl HttpConnector for Connectors {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let host = root(request.uri());
+        let (host, now) = (root(request.uri()), SystemTime::now());
         let mut pools = Self::pools(&self.pools);
-        if pools.last_used.get(&host).is_some_and(|last_used| may_be_dead(*last_used, SystemTime::now())) {
+        if pools.last_used.get(&host).is_some_and(|last_used| may_be_dead(*last_used, now)) {
             // Calls that are in flight keep their connections.
             *pools = Pools::default();
         }
+        // A call that is given up may leave a connection too.
+        pools.last_used.insert(host.clone(), now);
         let connector = if host.starts_with("https:") {
             pools.tls.get_or_insert_with(|| self.tls())
         } else {
