@@ -64,16 +64,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::{Arc, Mutex};
 
-    use aws_smithy_runtime_api::client::http::{
-        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-    };
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
     use aws_smithy_runtime_api::http::{Request, Response};
     use aws_smithy_types::body::SdkBody;
     use lambda_runtime::Context;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::environment::Environment;
     use crate::error::ErrorName;
 
     /// What would have gone to standard output.
@@ -118,13 +115,8 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let _lines = lines(move || writer.clone()).set_default();
-        let environment = Environment(|name: &str| {
-            let needed = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"];
-            needed.contains(&name).then(|| "eu-west-1".to_owned())
-        });
-        let answers = SharedHttpConnector::new(Answers(Mutex::new(vec![500, 200])));
-        let config = crate::client::config(&environment).unwrap().into_builder();
-        let config = config.http_client(http_client_fn(move |_, _| answers.clone())).build();
+        let answers = Answers(Mutex::new(vec![500, 200]));
+        let config = crate::client::tests::config_of(&[], answers).await;
         let ml = crate::client!(aws_sdk_cleanroomsml, &config);
         let event = LambdaEvent::new(execution(), Context::default());
         let answer = call(event, async |execution| {

@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let seed_bucket: String = environment.required("SEED_BUCKET")?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let aws = Aws {
         objects: Objects(client!(aws_sdk_s3, &config)),
         ml: client!(aws_sdk_cleanroomsml, &config),

@@ -10,7 +10,6 @@ use aws_sdk_cleanroomsml::types::{AudienceExportJobSummary, AudienceQualityMetri
 use aws_sdk_personalize::types::BatchSegmentJob;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
-use lookalike::environment::Environment;
 use lookalike::execution::{Deadline, Execution, Moment, read_event};
 use lookalike::exports::{self, ExportsStatus, RunExport};
 use lookalike::job::{Metrics, RelevanceMetric};
@@ -24,8 +23,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
-    let environment = Environment(|name: &str| std::env::var(name).ok());
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let aws = Aws { ml: client!(aws_sdk_cleanroomsml, &config), personalize: client!(aws_sdk_personalize, &config) };
     let audience = aws.ml.get_audience_generation_job().audience_generation_job_arn("-").customize();
     let segment = aws.personalize.describe_batch_segment_job().batch_segment_job_arn("-").customize();

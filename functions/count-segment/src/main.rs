@@ -5,7 +5,6 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use lookalike::environment::Environment;
 use lookalike::execution::{Execution, Moment, Skipped, read_event};
 use lookalike::segment_output::{OutputCount, OutputReader};
 use lookalike::values::S3Prefix;
@@ -16,8 +15,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
-    let environment = Environment(|name: &str| std::env::var(name).ok());
-    let s3 = client!(aws_sdk_s3, &client::config(&environment)?);
+    let s3 = client!(aws_sdk_s3, &client::config().await);
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| count(event, &s3));
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (days, deadline) = (environment.required("RETAIN_AUDIENCE_DAYS")?, environment.required("DEADLINE_SECONDS")?);
     let (account, stack) = (environment.required("ACCOUNT_ID")?, environment.required("STACK_NAME")?);
     let retention = Retention::new(account, stack, days, deadline);
-    let ml = client!(aws_sdk_cleanroomsml, &client::config(&environment)?);
+    let ml = client!(aws_sdk_cleanroomsml, &client::config().await);
     let _ = ml.list_audience_generation_jobs().customize().interceptor(Knock).send().await;
     let (retention, ml) = (retention.as_ref(), &ml);
     let handle = |event: LambdaEvent<Value>| {

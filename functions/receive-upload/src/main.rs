@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let workflows = Workflows::of(&environment)?;
-    let sfn = client!(aws_sdk_sfn, &client::config(&environment)?);
+    let sfn = client!(aws_sdk_sfn, &client::config().await);
     let _ = sfn.start_execution().state_machine_arn("-").customize().interceptor(Knock).send().await;
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| receive(event, &sfn, &workflows));
     lambda_runtime::run(service_fn(handle)).await

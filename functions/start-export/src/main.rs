@@ -7,7 +7,6 @@ use aws_sdk_cleanroomsml::Client;
 use aws_sdk_cleanroomsml::types::AudienceSize as SdkSize;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
-use lookalike::environment::Environment;
 use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
@@ -19,8 +18,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
-    let environment = Environment(|name: &str| std::env::var(name).ok());
-    let ml = client!(aws_sdk_cleanroomsml, &client::config(&environment)?);
+    let ml = client!(aws_sdk_cleanroomsml, &client::config().await);
     let _ = ml.list_audience_export_jobs().customize().interceptor(Knock).send().await;
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| start(event, &ml));
     lambda_runtime::run(service_fn(handle)).await

@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
     let seed_bucket: Option<String> = environment.optional("SEED_BUCKET")?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let aws = Aws { s3: client!(aws_sdk_s3, &config), ml: client!(aws_sdk_cleanroomsml, &config) };
     let list = aws.ml.list_audience_generation_jobs().customize();
     // Each bucket is a host of its own.

@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let stack: String = environment.required("STACK_NAME")?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let aws = Aws { s3: client!(aws_sdk_s3, &config), personalize: client!(aws_sdk_personalize, &config) };
     let _ = aws.personalize.list_batch_segment_jobs().customize().interceptor(Knock).send().await;
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| start(event, &aws, &stack));

@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let topic_arn = environment.required("NOTIFICATION_TOPIC_ARN")?;
     let bus_name = environment.required("EVENT_BUS_NAME")?;
     let measures = Measures::of_stack(environment.required("STACK_NAME")?)?;
-    let config = client::config(&environment)?;
+    let config = client::config().await;
     let told = Told {
         topic: (client!(aws_sdk_sns, &config), topic_arn),
         bus: (client!(aws_sdk_eventbridge, &config), bus_name),

@@ -29,7 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     log::init();
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let bucket: String = environment.required("SEED_BUCKET")?;
-    let s3 = client!(aws_sdk_s3, &client::config(&environment)?);
+    let s3 = client!(aws_sdk_s3, &client::config().await);
     let handle = |event: LambdaEvent<Value>| log::call(event, |event| write(event, &s3, &bucket));
     lambda_runtime::run(service_fn(handle)).await
 }
