@@ -15,12 +15,14 @@ use crate::policies::{
 use crate::resolve::{ACCOUNT, REGION, Stack};
 
 /// Resources that an action needs besides those of the Service Authorization Reference.
-const DOCUMENTED_EXTRAS: [(&str, &str); 1] = [
+const DOCUMENTED_EXTRAS: [(&str, &str); 2] = [
     // Clean Rooms user guide, ml-behaviors: the call is authorized on the model and on the new job.
     (
         "cleanrooms-ml:StartAudienceGenerationJob",
         "arn:${Partition}:cleanrooms-ml:${Region}:${Account}:audience-generation-job/${ResourceId}",
     ),
+    // Lambda developer guide, lambda-api-permissions-ref: versions and aliases, too.
+    ("lambda:InvokeFunction", "arn:${Partition}:lambda:${Region}:${Account}:function:${FunctionName}:${Qualifier}"),
 ];
 
 /// Condition keys that services document elsewhere than in the Service Authorization Reference.

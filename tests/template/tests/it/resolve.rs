@@ -38,8 +38,6 @@ impl Default for Place {
 pub(crate) struct Stack {
     /// The resources whose condition holds, by logical id.
     pub(crate) resources: BTreeMap<String, Value>,
-    /// The outputs whose condition holds.
-    pub(crate) outputs: BTreeMap<String, Value>,
     /// References that cannot be resolved, such as one to a resource whose condition does not hold.
     pub(crate) problems: BTreeSet<String>,
 }
@@ -73,8 +71,10 @@ impl Stack {
             })
             .collect()
         };
-        let (resources, outputs) = (holding("Resources"), holding("Outputs"));
-        Self { resources, outputs, problems: resolver.problems.into_inner() }
+        let resources = holding("Resources");
+        // Only for the problems of their references.
+        holding("Outputs");
+        Self { resources, problems: resolver.problems.into_inner() }
     }
 
     /// Returns the properties of each resource of a type, by logical id.
