@@ -1,7 +1,7 @@
 """Prints whether the service models accept values. It reads [[member, value]] from standard input.
 
-Patterns match the complete text and are read as Java reads them, because the services do: \\w, \\d and \\s are ASCII, and
-a dot is no line end.
+Patterns match the complete text and have Java's meaning, because the services use Java: \\w, \\d and \\s are ASCII, and
+a dot does not match the end of a line.
 """
 
 import json

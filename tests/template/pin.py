@@ -87,9 +87,8 @@ def shape_of(shape, path):
 
 
 def limits(shape):
-    members = {"type": shape.type_name}
-    members |= {name: shape.metadata[name] for name in ("min", "max", "pattern", "enum", "union") if name in shape.metadata}
-    return members
+    names = ("min", "max", "pattern", "enum")
+    return {"type": shape.type_name} | {name: shape.metadata[name] for name in names if name in shape.metadata}
 
 
 def service_models():

@@ -1,15 +1,15 @@
 //! A changed parameter reaches its readers.
 //!
-//! A published version keeps the variables that it was published with (Lambda developer guide, *configuration-versions*:
-//! "you can't change … most of the settings"), and SAM makes no new version for a changed parameter value
-//! (serverless-application-model, issue 3820). So a run gets its configuration from its definition.
+//! A published version keeps the variables that it was published with (Lambda developer guide,
+//! *configuration-versions*), and SAM makes no new version for a changed parameter value (serverless-application-model,
+//! issue 3820). So a run gets its configuration from its definition.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
-use crate::parameters::{DECLARED, Parameter, Reader, present};
+use crate::parameters::{DECLARED, Parameter, Reader, Values, present};
 use crate::resolve::{Stack, differences};
 
 /// Properties of functions that may change without a new version, each with the parameter that changes it.
@@ -57,11 +57,16 @@ fn each_parameter_changes_a_resource() {
     }
 }
 
+/// Returns each change of each parameter.
+fn changes() -> impl Iterator<Item = (&'static Parameter, [Values; 2])> {
+    present().flat_map(|parameter| parameter.changes().map(|values| (parameter, values)))
+}
+
 #[test]
 fn a_published_function_has_no_parameter_in_its_variables() {
     let mut stale = BTreeSet::new();
-    for parameter in present().filter(|parameter| parameter.reader != Reader::Version) {
-        let [first, second] = parameter.both().map(|values| Stack::new(&values));
+    for (parameter, values) in changes().filter(|(parameter, _)| parameter.reader != Reader::Version) {
+        let [first, second] = values.map(|values| Stack::new(&values));
         for function in first.versions().into_keys() {
             let variables = |stack: &Stack| stack.resources[function]["Properties"]["Environment"].clone();
             for variable in differences(&variables(&first), &variables(&second)) {
@@ -74,8 +79,8 @@ fn a_published_function_has_no_parameter_in_its_variables() {
 
 #[test]
 fn a_published_functions_settings_change_only_with_a_version() {
-    for parameter in present().filter(|parameter| parameter.reader != Reader::Version) {
-        let [first, second] = parameter.both().map(|values| Stack::new(&values));
+    for (parameter, values) in changes().filter(|(parameter, _)| parameter.reader != Reader::Version) {
+        let [first, second] = values.map(|values| Stack::new(&values));
         for (function, version) in first.versions() {
             let settings = |stack: &Stack| {
                 let mut settings = stack.resources[function]["Properties"].clone();

@@ -176,7 +176,7 @@ fn the_schema_rejects_a_state_without_a_type() {
 fn each_task_has_a_time_limit() {
     for (workflow, definition) in workflows() {
         for (name, state) in tasks(&definition) {
-            // Without it, a lost answer holds the execution for 99,999,999 seconds (Step Functions, sfn-stuck-execution).
+            // Without it, a lost answer holds the execution for years (Step Functions, sfn-stuck-execution).
             let calls_lambda = state["Resource"].as_str().unwrap_or_default().ends_with("lambda:invoke");
             assert!(!calls_lambda || !state["TimeoutSeconds"].is_null(), "{workflow}: {name}");
         }

@@ -96,8 +96,8 @@ fn the_source_of_the_template_has_at_most_1_mb() {
     assert!(fs::metadata(root().join("template.yaml")).unwrap().len() <= 1_000_000);
 }
 
-/// IAM user guide, *reference_iam-quotas*: the inline policies of a role have at most 10,240 characters, a managed policy
-/// 6,144, a trust policy 2,048; white space does not count. A role has at most 10 managed policies.
+/// IAM user guide, *reference_iam-quotas*: the inline policies of a role have at most 10,240 characters, a managed
+/// policy 6,144, a trust policy 2,048; white space does not count. A role has at most 10 managed policies.
 #[test]
 fn policies_are_within_the_limits_of_iam() {
     let stack = longest();
@@ -151,9 +151,8 @@ fn collect_expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// `CloudWatch` API reference, *`PutDashboard`*: names have at most 255 characters; `EventBridge` API reference,
-/// *`CreateEventBus`*: 256; CloudWatch Logs API reference, *`CreateLogGroup`* and *`PutQueryDefinition`*: 512 and 255;
-/// `PutMetricData`: 255 for a metric's name.
+/// The API references have the limits: `PutDashboard` 255 characters, `CreateEventBus` 256, `CreateLogGroup` 512,
+/// `PutQueryDefinition` 255, and 255 for a metric's name in `PutMetricData`.
 #[test]
 fn composed_names_are_within_their_limits() {
     let stack = longest();

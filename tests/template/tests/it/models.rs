@@ -19,3 +19,14 @@ pub(crate) fn limits(member: &str) -> BTreeMap<String, Value> {
     assert!(limits.is_object(), "add {member} to MEMBERS in pin.py and run it");
     serde_json::from_value(limits).unwrap()
 }
+
+#[test]
+fn the_readme_of_the_data_names_its_versions_and_dates() {
+    let readme = include_str!("../../data/README.md").replace('`', "");
+    for data in [&*AUTHORIZATION, &*SERVICE_MODELS] {
+        for name in ["source", "date"] {
+            let text = data[name].as_str().unwrap();
+            assert!(readme.contains(text), "data/README.md does not have {text}");
+        }
+    }
+}

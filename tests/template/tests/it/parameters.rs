@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
+use crate::resolve::text_of;
 
 /// Parameter values by name.
 pub(crate) type Values = BTreeMap<&'static str, &'static str>;
@@ -94,6 +95,12 @@ impl Parameter {
         values
     }
 
+    /// Returns the changes from unset to a value, and from one value to another.
+    pub(crate) fn changes(&self) -> [[Values; 2]; 2] {
+        let [first, second] = self.both();
+        [[Self::defaults(), first.clone()], [first, second]]
+    }
+
     /// Returns the defaults with this parameter at each of its values.
     pub(crate) fn both(&self) -> [Values; 2] {
         self.values.map(|value| self.set_to(value))
@@ -133,9 +140,7 @@ fn the_values_of_each_row_are_valid() {
 pub(crate) fn is_valid(name: &str, value: &str) -> bool {
     let declared = &DECLARED[name];
     if let Some(allowed) = declared["AllowedValues"].as_array() {
-        return allowed
-            .iter()
-            .any(|allowed| allowed.as_str().map_or(allowed.to_string() == value, |text| text == value));
+        return allowed.iter().any(|allowed| text_of(allowed) == value);
     }
     let limit = |limit: &str| declared[limit].as_f64();
     if declared["Type"] == "Number" {

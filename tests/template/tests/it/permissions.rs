@@ -26,9 +26,11 @@ const DOCUMENTED_EXTRAS: [(&str, &str); 2] = [
 ];
 
 /// Condition keys that services document elsewhere than in the Service Authorization Reference.
-const DOCUMENTED_KEYS: [(&str, &str); 1] = [
+const DOCUMENTED_KEYS: [(&str, &str); 2] = [
     // IAM user guide, reference_policies_iam-condition-keys: iam:PassedToService.
     ("iam:PassRole", "iam:PassedToService"),
+    // Clean Rooms user guide, ml-roles, has this statement, although DescribeKey has no encryption context.
+    ("kms:DescribeKey", "kms:EncryptionContext:aws:s3:arn"),
 ];
 
 fn stacks() -> [Stack; 2] {
@@ -167,13 +169,14 @@ fn only_the_start_of_a_job_names_another_account() {
 fn the_seed_role_has_the_documented_trust_policy() {
     let statements = trust(&Stack::with_defaults(), "SeedRole");
     let [statement] = statements.as_slice() else { panic!("one statement is documented: {statements:?}") };
+    let jobs = format!("arn:aws:cleanrooms-ml:{REGION}:{ACCOUNT}:audience-generation-job/*");
     let documented = json!({
         "Effect": "Allow",
         "Principal": {"Service": "cleanrooms-ml.amazonaws.com"},
         "Action": "sts:AssumeRole",
         "Condition": {
             "StringEqualsIfExists": {"aws:SourceAccount": [ACCOUNT]},
-            "ArnLikeIfExists": {"aws:SourceArn": format!("arn:aws:cleanrooms-ml:{REGION}:{ACCOUNT}:audience-generation-job/*")},
+            "ArnLikeIfExists": {"aws:SourceArn": jobs},
         },
     });
     assert_eq!(listed(&statement.value), listed(&documented));

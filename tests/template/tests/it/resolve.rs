@@ -232,12 +232,13 @@ impl Resolver<'_> {
             resolved += before;
             let (name, after) = after.split_once('}').unwrap();
             rest = after;
-            resolved += &match (name.strip_prefix('!'), own.get(name), name.split_once('.')) {
+            let text = match (name.strip_prefix('!'), own.get(name), name.split_once('.')) {
                 (Some(literal), _, _) => format!("${{{literal}}}"),
                 (None, Some(value), _) => self.value(value, path).map(|value| text_of(&value)).unwrap_or_default(),
                 (None, None, Some((id, attribute))) => self.attribute(id, attribute, path),
                 (None, None, None) => self.reference(name, path),
             };
+            resolved.push_str(&text);
         }
         resolved + rest
     }

@@ -18,7 +18,7 @@ fn combinations() -> Vec<Values> {
     [Parameter::defaults(), Parameter::all_set()].into_iter().chain(alone).collect()
 }
 
-/// CloudFormation rejects a template that refers to a resource whose condition does not hold (user guide, *conditions*).
+/// CloudFormation rejects a reference to a resource whose condition does not hold (user guide, *conditions*).
 #[test]
 fn every_reference_resolves_with_each_parameter_set_or_unset() {
     for values in combinations() {
@@ -51,8 +51,8 @@ fn every_reference_resolves_in_each_partition() {
     }
 }
 
-/// SQS API reference, *`SetQueueAttributes`*: only one kind of encryption is allowed. A queue that gets the other kind must
-/// have the first switched off in the same update, so the property is there in both cases.
+/// SQS API reference, *`SetQueueAttributes`*: only one kind of encryption is allowed. An update to the other kind must
+/// switch the first off, so the property is there in both cases.
 #[test]
 fn a_queue_has_exactly_one_kind_of_encryption() {
     for values in combinations() {
@@ -64,8 +64,8 @@ fn a_queue_has_exactly_one_kind_of_encryption() {
     }
 }
 
-/// `EventBridge` user guide, *eb-encryption-event-bus-cmkey*: events that an encrypted bus cannot decrypt are lost without a
-/// dead-letter queue.
+/// `EventBridge` user guide, *eb-encryption-event-bus-cmkey*: without a dead-letter queue, events that an encrypted bus
+/// cannot decrypt are lost.
 #[test]
 fn an_encrypted_bus_has_a_dead_letter_queue() {
     for values in combinations() {
@@ -147,9 +147,9 @@ fn no_parameter_replaces_a_named_or_stateful_resource() {
     }
 }
 
-/// A lock or a key would be lost with the bucket, and the name of the bucket is known to uploaders.
+/// Uploaders know the name of the bucket, and its data has no copy.
 #[test]
-fn no_parameter_makes_the_stack_lose_a_stateful_resource() {
+fn each_stateful_resource_exists_with_each_parameter() {
     let unset = Stack::with_defaults();
     for values in combinations() {
         let stack = Stack::new(&values);
@@ -160,8 +160,8 @@ fn no_parameter_makes_the_stack_lose_a_stateful_resource() {
     }
 }
 
-/// Lambda keeps a deleted account's worth of concurrency: a new account may have ten in all (Lambda developer guide,
-/// *gettingstarted-limits*), and a reservation that leaves fewer than the minimum fails the deployment.
+/// A new account may run ten functions at once in all (Lambda developer guide, *gettingstarted-limits*). A reservation
+/// from so few makes the deployment fail.
 #[test]
 fn no_function_reserves_concurrency() {
     for (id, function) in Stack::with_all_set().of_type("AWS::Lambda::Function") {

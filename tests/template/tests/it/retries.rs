@@ -21,8 +21,8 @@ enum Kind {
 }
 use Kind::{Permanent, Transient, Unused};
 
-/// The errors of Lambda's `Invoke` as Step Functions names them (service model of Lambda; Step Functions developer guide,
-/// *concepts-error-handling* and *bp-lambda-serviceexception*).
+/// The errors of Lambda's `Invoke`; Step Functions puts `Lambda.` before each (service model of Lambda; Step Functions
+/// developer guide, *concepts-error-handling* and *bp-lambda-serviceexception*).
 const INVOKE_ERRORS: [(&str, Kind, &str); 43] = [
     ("CodeArtifactUserDeletedException", Unused, "no function has code from CodeArtifact"),
     ("CodeArtifactUserFailedException", Unused, "no function has code from CodeArtifact"),
@@ -141,9 +141,9 @@ fn each_task_handles_each_transient_error_of_lambda() {
         for (name, state) in tasks(&definition).into_iter().filter(|(_, state)| calls_lambda(state)) {
             count += 1;
             let (retried, caught) = (named(&state["Retry"]), named(&state["Catch"]));
-            let retries = !state["Retry"].is_null();
+            let has_retry = !state["Retry"].is_null();
             for error in transient_errors() {
-                let is_handled = if retries { matches(&retried, &error) } else { matches(&caught, &error) };
+                let is_handled = if has_retry { matches(&retried, &error) } else { matches(&caught, &error) };
                 if !is_handled {
                     unhandled.insert(format!("{workflow}: {name}: {error}"));
                 }

@@ -122,7 +122,7 @@ fn with(mut request: Value, path: &str, value: &Value) -> Value {
             map.insert(value.as_str().unwrap().to_owned(), json!("value"));
         }
         (Value::Object(map), "value") if map.contains_key("key") => drop(map.insert("key".to_owned(), value.clone())),
-        (Value::Array(list), member) => list[0][member] = value.clone(),
+        (Value::Array(entries), member) => entries[0][member] = value.clone(),
         (place, member) => place[member] = value.clone(),
     }
     request
@@ -315,8 +315,8 @@ fn we_reject_no_value_that_the_model_accepts_without_a_reason() {
     assert!(too_narrow.is_empty(), "{too_narrow:#?}");
 }
 
-/// The model's class of characters names surrogates one by one (`\uD800\uDBFF-\uDC00\uDFFF`), so by its letter no
-/// character beyond U+FFFF is allowed. What the service does is not documented: the safe side is to reject them.
+/// The model's class of characters names surrogates one by one (`\uD800\uDBFF-\uDC00\uDFFF`), so it
+/// allows no character beyond U+FFFF. No page says whether the service means a range. A rejection is safe either way.
 #[test]
 fn a_name_and_a_description_have_no_supplementary_characters() {
     for path in ["name", "description"] {

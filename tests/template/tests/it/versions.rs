@@ -1,13 +1,13 @@
 //! When a function gets a new version.
 //!
 //! SAM names `AWS::Lambda::Version` by a hash of the function's properties before parameters are resolved
-//! (serverless-application-model, *safe_lambda_deployments*, `AutoPublishAliasAllProperties`; issue 3820). A new name
+//! (serverless-application-model, *safe lambda deployments*, `AutoPublishAliasAllProperties`; issue 3820). A new name
 //! for an unchanged function fails: "A version for this Lambda function exists".
 
 use std::collections::BTreeMap;
 
 use crate::expansion::{EDITS, EXPANSION};
-use crate::parameters::{Parameter, Reader, Values, present};
+use crate::parameters::{Parameter, Reader, present};
 use crate::resolve::{Place, Stack, differences};
 
 /// SAM itself reads this parameter, so its values change the function's properties. The function differs, and gets a
@@ -45,8 +45,9 @@ fn a_change_of_code_or_settings_makes_a_new_version() {
 /// A replaced version must not delete the one that runs still call.
 #[test]
 fn a_version_is_replaced_only_for_an_endpoint_and_retained() {
-    for parameter in present().filter(|parameter| parameter.name != READ_BY_SAM) {
-        let stacks = parameter.both().map(|values: Values| Stack::new(&values));
+    let changes = present().flat_map(|parameter| parameter.changes().map(|values| (parameter, values)));
+    for (parameter, values) in changes.filter(|(parameter, _)| parameter.name != READ_BY_SAM) {
+        let stacks = values.map(|values| Stack::new(&values));
         for version in stacks[0].versions().into_values() {
             let [first, second] = [&stacks[0], &stacks[1]].map(|stack| &stack.resources[version]);
             let replaced = differences(&first["Properties"], &second["Properties"]);
