@@ -39,7 +39,7 @@ pub(crate) fn longest() -> Stack {
         if has_length && !is_chosen { format!("{value:a<max$}") } else { value.to_owned() }
     };
     let values: BTreeMap<_, _> = present().map(|parameter| (parameter.name, longest(parameter))).collect();
-    let place = Place { partition: "aws-us-gov", stack: "s".repeat(128), long_names: true };
+    let place = Place { partition: "aws-us-gov", stack: "s".repeat(128), long_names: true, ..Place::default() };
     Stack::resolve(EXPANSION.template(&Parameter::all_set()), &values, place)
 }
 

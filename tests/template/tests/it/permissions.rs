@@ -217,6 +217,53 @@ fn the_seed_role_may_use_the_key_as_documented() {
     }
 }
 
+/// Returns the stacks after a key was replaced by another one or by none, with the key of before.
+fn after_another_key() -> ([Stack; 2], &'static str) {
+    let key = parameter("KmsKeyArn");
+    ([Stack::new(&key.set_to(key.values[1])), Stack::with_defaults()], key.values[0])
+}
+
+/// Returns whether a role may decrypt with a key under an encryption context, or through a service without one.
+fn may_decrypt(stack: &Stack, role: &str, key: &str, context: &str, service: &str) -> bool {
+    statements_of_role(stack, role).iter().any(|statement| {
+        let keys = statement.condition_keys();
+        let has_conditions = !keys.is_empty();
+        statement.allows("kms:Decrypt")
+            && statement.resources().into_iter().any(|resource| overlap(resource, key))
+            && (!has_conditions || keys == [context] || statement.value["Condition"].to_string().contains(service))
+    })
+}
+
+/// S3 encrypts an object with the key of the bucket at that time. A run reads its checked seed for up to 30 days.
+#[test]
+fn objects_under_an_earlier_key_stay_readable() {
+    let (stacks, earlier) = after_another_key();
+    let mut unreadable = BTreeSet::new();
+    for stack in &stacks {
+        for role in stack.of_type("AWS::IAM::Role").into_keys() {
+            let reads = statements_of_role(stack, role).iter().any(|statement| statement.allows("s3:GetObject"));
+            if reads && !may_decrypt(stack, role, earlier, "kms:EncryptionContext:aws:s3:arn", "\"s3.") {
+                unreadable.insert(role.to_owned());
+            }
+        }
+    }
+    assert!(unreadable.is_empty(), "these roles cannot decrypt objects under an earlier key: {unreadable:?}");
+}
+
+/// A published version's variables stay encrypted with the key of its publication (Lambda developer guide,
+/// *configuration-envvars-encryption*).
+#[test]
+fn variables_of_a_version_under_an_earlier_key_stay_readable() {
+    let (stacks, earlier) = after_another_key();
+    for stack in &stacks {
+        for function in stack.versions().into_keys() {
+            let role = format!("{function}Role");
+            let context = "kms:EncryptionContext:aws:lambda:FunctionArn";
+            assert!(may_decrypt(stack, &role, earlier, context, "\"lambda."), "{role} with an earlier key");
+        }
+    }
+}
+
 /// What a role that reads seeds by SQL needs (Clean Rooms user guide, *ml-roles*).
 const SQL_ON_ANY: [&str; 3] =
     ["cleanrooms:GetCollaborationAnalysisTemplate", "cleanrooms:GetSchema", "cleanrooms:StartProtectedQuery"];

@@ -19,6 +19,8 @@ pub(crate) const REGION: &str = "eu-west-1";
 /// Where a stack is deployed, and under which name.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
+    /// The account.
+    pub(crate) account: &'static str,
     /// The partition.
     pub(crate) partition: &'static str,
     /// The stack's name.
@@ -29,7 +31,7 @@ pub(crate) struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Self { partition: "aws", stack: "lookalike".to_owned(), long_names: false }
+        Self { account: ACCOUNT, partition: "aws", stack: "lookalike".to_owned(), long_names: false }
     }
 }
 
@@ -260,7 +262,7 @@ impl Resolver<'_> {
 
     fn reference(&self, name: &str, path: &str) -> String {
         let pseudo = match name {
-            "AWS::AccountId" => ACCOUNT,
+            "AWS::AccountId" => self.place.account,
             "AWS::Partition" => self.place.partition,
             "AWS::Region" => REGION,
             "AWS::StackName" => &self.place.stack,
@@ -282,7 +284,7 @@ impl Resolver<'_> {
                 format!("{}:1", self.attribute(function.as_str().unwrap(), "Arn", path))
             }
             "AWS::SQS::Queue" => {
-                format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{}", self.name(name, path))
+                format!("https://sqs.{REGION}.amazonaws.com/{}/{}", self.place.account, self.name(name, path))
             }
             _ => self.name(name, path),
         }
@@ -317,12 +319,12 @@ impl Resolver<'_> {
             return self.name(id, path);
         }
         let name = self.name(id, path);
-        let partition = self.place.partition;
-        let regional = |service: &str, rest: &str| format!("arn:{partition}:{service}:{REGION}:{ACCOUNT}:{rest}{name}");
+        let Place { account, partition, .. } = self.place;
+        let regional = |service: &str, rest: &str| format!("arn:{partition}:{service}:{REGION}:{account}:{rest}{name}");
         match kind {
             "AWS::S3::Bucket" => format!("arn:{partition}:s3:::{name}"),
-            "AWS::IAM::Role" => format!("arn:{partition}:iam::{ACCOUNT}:role/{name}"),
-            "AWS::IAM::ManagedPolicy" => format!("arn:{partition}:iam::{ACCOUNT}:policy/{name}"),
+            "AWS::IAM::Role" => format!("arn:{partition}:iam::{account}:role/{name}"),
+            "AWS::IAM::ManagedPolicy" => format!("arn:{partition}:iam::{account}:policy/{name}"),
             "AWS::Lambda::Function" => regional("lambda", "function:"),
             "AWS::SQS::Queue" => regional("sqs", ""),
             "AWS::SNS::Topic" => regional("sns", ""),

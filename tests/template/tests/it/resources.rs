@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
-use crate::parameters::{Parameter, Values, present};
+use crate::parameters::{Parameter, Reader, Values, present};
 use crate::resolve::{Place, Stack, differences, text_of};
 
 /// The partitions of AWS (IAM user guide, *reference-arns*; botocore, `partitions.json`).
@@ -48,6 +48,29 @@ fn every_reference_resolves_in_each_partition() {
         let template = EXPANSION.template(&Parameter::defaults());
         let problems = Stack::resolve(template, &defaults, place).problems;
         assert!(problems.is_empty(), "{partition}: {problems:#?}");
+    }
+}
+
+/// The local AWS has the account 000000000000 and lacks some resource types.
+#[test]
+fn every_reference_resolves_on_the_local_aws() {
+    let all_set = Parameter::all_set();
+    let values = all_set.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let place = Place { account: "000000000000", ..Place::default() };
+    let problems = Stack::resolve(EXPANSION.template(&all_set), &values, place).problems;
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// An endpoint is also that of a proxy or of a VPC, so it does not mean the local AWS.
+#[test]
+fn an_endpoint_takes_no_resource_away() {
+    for parameter in present().filter(|parameter| parameter.reader == Reader::Version) {
+        let [unset, set] = [Parameter::defaults(), parameter.set_to(parameter.values[0])].map(|values| {
+            let ids: BTreeSet<_> = Stack::new(&values).resources.into_keys().collect();
+            ids
+        });
+        let lost: Vec<_> = unset.difference(&set).collect();
+        assert!(lost.is_empty(), "{} takes these away: {lost:?}", parameter.name);
     }
 }
 
