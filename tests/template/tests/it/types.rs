@@ -36,11 +36,15 @@ const STRICTER: [Stricter; 9] = [
     ("batchSegmentJobArn", |text| resource(text, "batch-segment-job/").is_none(), "another resource"),
     ("numResults", |text| !["1", "2"].contains(&text), "the API reference has 1 to 5,000,000"),
     ("jobInput.s3DataSource.path", |text| !has_bucket(text), "only S3 is supported"),
-    ("jobOutput.s3DataDestination.path", |text| !has_bucket(text), "only S3 is supported"),
+    ("jobOutput.s3DataDestination.path", |text| !has_room_for_a_slash(text), "only S3, and a closing / is added"),
 ];
 
 fn has_bucket(uri: &str) -> bool {
     uri.strip_prefix("s3://").and_then(|place| place.split_once('/')).is_some_and(|(bucket, _)| !bucket.is_empty())
+}
+
+fn has_room_for_a_slash(uri: &str) -> bool {
+    has_bucket(uri) && (uri.ends_with('/') || uri.chars().count() < 256)
 }
 
 fn has_bucket_and_key(uri: &str) -> bool {
@@ -169,9 +173,10 @@ impl Member {
             }
         }
         let odd = [
-            '\n', '\r', '\t', '\0', '\u{1}', ' ', '\u{7f}', '\u{85}', '\u{a0}', 'é', 'ß', '漢', '\u{301}', 'ⓐ', '²',
-            '\u{2028}', '\u{200b}', '\u{d7ff}', '\u{e000}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '/', ':', '.', '-',
-            '_', '+', '=', '@', ',', '"', '\\', '$', '{', '*', '?', '<', '(', '!', '#', '%', '&', '\'', 'A', '0',
+            '\n', '\r', '\t', '\0', '\u{1}', ' ', '\u{7f}', '\u{85}', '\u{a0}', 'é', 'ß', '漢', '\u{301}', '\u{93e}',
+            'ⓐ', '²', '\u{2028}', '\u{200b}', '\u{d7ff}', '\u{e000}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '/', ':',
+            '.', '-', '_', '+', '=', '@', ',', '"', '\\', '$', '{', '*', '?', '<', '(', '!', '#', '%', '&', '\'', 'A',
+            '0',
         ];
         for c in odd {
             texts.push(c.to_string());
