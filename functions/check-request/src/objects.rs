@@ -18,17 +18,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// The largest request file, in bytes: 500,000 characters of SQL, each escaped, and room for the rest.
-const MOST_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
-/// The size of a part of a clean copy, in bytes: S3 takes no smaller one than 5 MiB but the last.
+/// The size of a part of a clean copy, in bytes: S3 rejects parts under 5 MiB, except the last.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// The checksum of every write: the parts of an upload must have the algorithm that its creation names.
 const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32;
 
-/// Which version of an object is meant.
+/// The version of an object to read.
 pub(crate) enum Version {
-    /// Whatever is there.
+    /// The latest version.
     Latest,
     /// The version that was uploaded.
     Id(String),
@@ -73,14 +73,14 @@ impl Objects {
         Ok(head.metadata.unwrap_or_default())
     }
 
-    /// A request file, whole. Errors as `InvalidRequest` where it is no JSON.
+    /// Reads a complete request file. Errors as `InvalidRequest` if it is not valid JSON.
     pub(crate) async fn read_request(&self, place: &S3Uri, version: &Version) -> Result<Value, Error> {
         let mut body = self.get(place, version).await?.body;
         let mut bytes = Vec::new();
         while let Some(chunk) = next(&mut body, place).await? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > MOST_REQUEST_BYTES {
-                let message = format!("{place} is larger than any request ({MOST_REQUEST_BYTES} bytes).");
+            if bytes.len() > MAX_REQUEST_BYTES {
+                let message = format!("{place} is larger than any request ({MAX_REQUEST_BYTES} bytes).");
                 return Err(Error::new(ErrorName::InvalidRequest, message));
             }
         }
@@ -120,7 +120,7 @@ impl Objects {
         reader.finish().map(Some)
     }
 
-    /// Counts a seed that is read where it lies; none where it may not be read.
+    /// Counts a seed in another bucket; `None` if it may not be read.
     pub(crate) async fn check_seed(&self, place: &S3Uri) -> Result<Option<SeedCount>, Error> {
         let object = match self.get(place, &Version::Latest).await {
             Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
@@ -137,7 +137,7 @@ impl Objects {
         reader.finish(&mut clean).map(Some)
     }
 
-    /// Counts a seed and writes its clean copy as it reads. Where it is refused, no copy is left.
+    /// Counts a seed and writes its clean copy as it reads. If the seed is rejected, no copy remains.
     pub(crate) async fn copy_clean(
         &self,
         place: &S3Uri,
@@ -183,13 +183,13 @@ impl Objects {
     }
 }
 
-/// A clean copy on its way: parts while there is more than one, else a single object.
+/// A clean copy that is being written: a multipart upload if it has more than one part, else a single object.
 struct Copy<'c> {
     s3: &'c Client,
     place: &'c S3Uri,
     upload_id: Option<String>,
     parts: Vec<CompletedPart>,
-    /// What was read and not yet written.
+    /// The bytes that were read and are not yet written.
     clean: Vec<u8>,
 }
 
@@ -199,9 +199,9 @@ impl Copy<'_> {
             return Ok(());
         }
         if self.upload_id.is_none() {
-            let begin = self.s3.create_multipart_upload().bucket(self.place.bucket()).key(self.place.key());
-            let begun = begin.checksum_algorithm(CHECKSUM).send().await;
-            self.upload_id = begun.map_err(|error| writing(error, self.place))?.upload_id;
+            let create = self.s3.create_multipart_upload().bucket(self.place.bucket()).key(self.place.key());
+            let upload = create.checksum_algorithm(CHECKSUM).send().await;
+            self.upload_id = upload.map_err(|error| writing(error, self.place))?.upload_id;
         }
         self.write_part().await
     }
@@ -233,7 +233,7 @@ impl Copy<'_> {
         complete.map(|_| ()).map_err(|error| writing(error, self.place))
     }
 
-    /// Leaves nothing behind. Where this fails, the bucket's lifecycle removes the parts.
+    /// Removes the parts. If this fails, the bucket's lifecycle removes them later.
     async fn abort(&mut self) {
         if let Some(upload_id) = self.upload_id.take() {
             let abort = self.s3.abort_multipart_upload().bucket(self.place.bucket()).key(self.place.key());

@@ -82,7 +82,7 @@ fn model(least: i32) -> Rule {
         })
 }
 
-/// An error as the service puts it on the wire.
+/// An error as the service sends it.
 fn refusal(status: u16, code: &'static str, message: &str) -> HttpResponse {
     let body = json!({"message": message}).to_string();
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
@@ -99,7 +99,7 @@ fn closed_model() -> Rule {
     no_model(403, "AccessDeniedException")
 }
 
-/// What lies in S3 after a check, by key.
+/// The objects that a check wrote, by key.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
@@ -181,14 +181,14 @@ async fn an_uploaded_seed_is_checked_in_its_version_and_copied_clean() {
 }
 
 #[tokio::test]
-async fn a_run_without_a_name_bears_its_executions() {
+async fn a_run_without_a_name_gets_its_executions_name() {
     let written = Written::default();
     let run = run(&uploaded("seeds/a"), &[&getting(seed(25)), &heading(&[]), &written.putting()], &model(25)).await;
     assert_eq!(run.unwrap()["name"], "run-1");
 }
 
 #[tokio::test]
-async fn a_seed_that_is_refused_leaves_nothing_behind() {
+async fn a_rejected_seed_leaves_no_object() {
     for (text, least, what) in [
         (seed(24), 25, "24 unique users"),
         (seed(499), 500, "needs at least 500"),
@@ -243,7 +243,7 @@ async fn a_large_seed_is_copied_in_parts_as_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_large_seed_that_turns_out_bad_is_aborted() {
+async fn the_upload_of_a_large_bad_seed_is_aborted() {
     let begin = mock!(S3::create_multipart_upload)
         .then_output(|| CreateMultipartUploadOutput::builder().upload_id("u").build());
     let part = mock!(S3::upload_part).then_output(|| UploadPartOutput::builder().e_tag("p").build());
@@ -257,7 +257,7 @@ async fn a_large_seed_that_turns_out_bad_is_aborted() {
 }
 
 #[tokio::test]
-async fn an_upload_without_a_version_is_read_by_its_content_and_says_where_it_was_replaced() {
+async fn an_upload_without_a_version_that_was_replaced_says_so() {
     let head = mock!(S3::head_object)
         .match_requests(|head| head.if_match() == Some("\"e1\"") && head.version_id().is_none())
         .then_http_response(|| HttpResponse::new(412.try_into().unwrap(), SdkBody::empty()));
@@ -269,7 +269,7 @@ async fn an_upload_without_a_version_is_read_by_its_content_and_says_where_it_wa
 }
 
 #[tokio::test]
-async fn a_size_that_the_model_does_not_offer_is_refused_before_the_seed_is_read() {
+async fn a_size_that_the_model_lacks_is_rejected_before_the_seed_is_read() {
     let get = getting(seed(600));
     let rules = [&get, &heading(&[("export", "7pct")])];
     let error = run(&uploaded("seeds/a"), &rules, &model(500)).await.unwrap_err();
@@ -279,15 +279,11 @@ async fn a_size_that_the_model_does_not_offer_is_refused_before_the_seed_is_read
 }
 
 #[tokio::test]
-async fn a_model_that_may_not_be_read_is_told_as_skipped_and_one_that_is_not_there_is_an_error() {
+async fn a_model_that_may_not_be_read_is_skipped() {
     let written = Written::default();
     let rules = [&getting(seed(30)), &heading(&[("export", "7pct")]), &written.putting()];
     let run_closed = run(&uploaded("seeds/a"), &rules, &closed_model()).await.unwrap();
     assert_eq!((&run_closed["skipped"], &run_closed["modelSizes"]), (&json!(["model"]), &Value::Null));
-    let missing = no_model(404, "ResourceNotFoundException");
-    let error = run(&uploaded("seeds/a"), &rules, &missing).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::NotFound);
-    assert!(error.message.contains(MODEL));
 }
 
 fn denied() -> Rule {
@@ -367,6 +363,7 @@ async fn an_own_model_that_cannot_be_read_says_what_to_do() {
     ] {
         let error = run(&uploaded("seeds/a"), &[&heading(&[])], &no_model(status, code)).await.unwrap_err();
         assert_eq!(error.name, name);
+        assert!(error.message.contains(MODEL), "{error}");
         assert!(error.message.ends_with("Check configuredAudienceModelArn."), "{error}");
     }
 }
@@ -395,7 +392,7 @@ async fn a_sql_seed_is_rejected_unless_the_stack_allows_it() {
 }
 
 #[tokio::test]
-async fn a_seed_elsewhere_is_only_read_or_skipped_where_it_may_not_be() {
+async fn a_seed_in_another_bucket_is_read_or_skipped() {
     let input = json!({"seedAudience": {"dataSource": {"s3Uri": "s3://elsewhere/seed.jsonl"}}});
     let written = Written::default();
     let run_read = run(&input, &[&getting(seed(600)), &written.putting()], &model(500)).await.unwrap();
@@ -409,7 +406,7 @@ async fn a_seed_elsewhere_is_only_read_or_skipped_where_it_may_not_be() {
 }
 
 #[tokio::test]
-async fn a_seed_of_our_own_that_may_not_be_read_is_an_error() {
+async fn a_seed_of_the_stack_that_may_not_be_read_is_an_error() {
     let error = run(&uploaded("seeds/a"), &[&denied(), &heading(&[])], &model(500)).await.unwrap_err();
     assert_eq!(error.name, ErrorName::AccessDenied);
 }
@@ -428,7 +425,7 @@ async fn an_uploaded_request_is_read_with_every_field() {
 }
 
 #[tokio::test]
-async fn a_request_file_that_is_no_request_is_told_without_being_quoted() {
+async fn a_bad_request_file_is_described_without_a_quote() {
     for (body, what) in [
         ("SELECT secret", "is no JSON (line 1, column 1)".to_owned()),
         (r#"{"nam": "secret", "seedAudience": {}}"#, "did you mean name?".to_owned()),
@@ -441,7 +438,7 @@ async fn a_request_file_that_is_no_request_is_told_without_being_quoted() {
 }
 
 #[tokio::test]
-async fn a_request_for_exports_needs_nothing_but_the_audience() {
+async fn a_request_for_exports_needs_only_the_audience() {
     let arn = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
     let input = json!({"audienceGenerationJobArn": arn, "export": "5pct"});
     let run = run(&input, &[], &model(500)).await.unwrap();
@@ -450,7 +447,7 @@ async fn a_request_for_exports_needs_nothing_but_the_audience() {
 }
 
 #[tokio::test]
-async fn an_upload_that_asks_for_nothing_says_where_uploads_go() {
+async fn an_upload_elsewhere_says_where_uploads_belong() {
     let error = run(&uploaded("other/a"), &[], &model(500)).await.unwrap_err();
     assert!(error.message.contains("upload seeds under seeds/"));
 }
@@ -508,7 +505,7 @@ async fn segment_event(mut event: Value, s3: &[&Rule], personalize: &Rule) -> Re
 }
 
 #[tokio::test]
-async fn a_segment_request_is_checked_with_everything_that_its_job_will_take() {
+async fn a_segment_request_is_checked_with_its_complete_input() {
     let written = Written::default();
     let list = listing(&["in/", "in/1.jsonl", "in/2.jsonl", "in_test/3.jsonl"]);
     let (first, second) = (holding("in/1.jsonl", "{\"itemId\":\"1\"}\n"), holding("in/2.jsonl", "{\"itemId\":\"2\"}"));
@@ -544,7 +541,7 @@ async fn an_uploaded_segment_request_is_read_and_only_from_its_place() {
 }
 
 #[tokio::test]
-async fn a_segments_input_that_is_bad_or_not_there_is_told_before_the_job() {
+async fn a_bad_or_missing_segment_input_is_rejected() {
     let nothing = segment(&segment_request(), &[&listing(&["in/"])]).await.unwrap_err();
     assert_eq!(nothing.name, ErrorName::NotFound);
     assert!(nothing.message.contains("there is nothing at s3://b/in"), "{nothing}");
@@ -571,7 +568,7 @@ async fn an_empty_object_in_a_segment_input_is_rejected_by_name() {
 }
 
 #[tokio::test]
-async fn a_segments_input_that_may_not_be_read_is_told_as_skipped() {
+async fn a_segment_input_that_may_not_be_read_is_skipped() {
     let written = Written::default();
     let list = mock!(S3::list_objects_v2).then_http_response(|| {
         let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";

@@ -1,5 +1,6 @@
-//! Reads where the output of a segment job lies, calls `s3:ListBucket` and `s3:GetObject` there, answers how many lines,
-//! users and errors it has: a job is ACTIVE even if each of its lines is an error.
+//! Counts the lines, users and errors of a segment job's output: a job is ACTIVE even if each of its lines is an error.
+//!
+//! Calls `s3:ListBucket` and `s3:GetObject` on the output's folder.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -24,20 +25,20 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 #[serde(rename_all = "camelCase")]
 struct Event {
     output_location: S3Prefix,
-    /// When the job began: what lies there from before is not its output.
+    /// When the job began: older objects in the folder are not its output.
     create_time: Moment,
     execution: Execution,
     #[serde(default)]
     skipped: Vec<Skipped>,
 }
 
-/// Whatever is not there is `null`: JSONata fails on a field that is absent.
+/// An absent value is `null`: JSONata fails on a missing field.
 #[derive(Debug, Serialize)]
 struct Answer {
-    /// What was found, where it may be read.
+    /// The counts; `None` if the output may not be read.
     output: Option<OutputCount>,
     skipped: Vec<Skipped>,
-    /// Where there is no segment at all: the run's error.
+    /// The run's error, if there is no segment at all.
     error: Option<ErrorName>,
     /// What happened and what to do.
     cause: Option<String>,
