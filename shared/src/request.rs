@@ -345,6 +345,8 @@ impl SqlComputeConfiguration {
         let properties = fields.get("properties").and_then(|properties| {
             let path = "seedAudience.sqlComputeConfiguration.worker.properties";
             let fields = violations.object(properties, path, &["spark"])?;
+            // A union of one member so far: the service rejects one without any.
+            violations.required(&fields, "spark", fields.get("spark"))?;
             violations
                 .strings(&fields, "spark", 50, |key| length(key, 1, 200), |value| length(value, 0, 500))
                 .map(|spark| WorkerProperties { spark })

@@ -58,11 +58,11 @@ macro_rules! text {
 }
 
 text! {
-    /// The name of a job: 1 to 63 characters, not all blank, no control characters but tab.
+    /// The name of a job: 1 to 63 characters, not all blank, no control characters but tab, no emoji.
     JobName, job_name
 }
 text! {
-    /// A description: at most 255 characters, no control characters but tab and line ends.
+    /// A description: at most 255 characters, no control characters but tab and line ends, no emoji.
     Description, description
 }
 text! {
@@ -242,9 +242,18 @@ pub(crate) fn length(text: &str, least: usize, most: usize) -> Result<(), String
     Err(format!("has {count} characters ({least} to {most} are allowed)"))
 }
 
-/// The characters that the API's name and description patterns take, beside tab and line ends.
+/// Returns whether the API's patterns of names and descriptions accept a character, tab and line ends aside. They list
+/// surrogates one by one, so whether characters beyond U+FFFF are accepted is not documented: they are rejected.
 fn printable(c: char) -> bool {
-    c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}')
+    (' '..='\u{fffd}').contains(&c)
+}
+
+/// Errors if the text has a line end, which no `.` of the services' patterns matches.
+fn one_line(text: &str) -> Result<(), String> {
+    if text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        return Err("has a line end (not allowed)".into());
+    }
+    Ok(())
 }
 
 fn job_name(text: &str) -> Result<(), String> {
@@ -253,7 +262,10 @@ fn job_name(text: &str) -> Result<(), String> {
         return Err("is blank (1 to 63 characters, not all of them blank)".into());
     }
     if !text.chars().all(|c| c == '\t' || printable(c)) {
-        return Err("has a control character (only tab is allowed)".into());
+        return Err(
+            "has a control character other than tab, or a character beyond U+FFFF such as an emoji (not allowed)"
+                .into(),
+        );
     }
     Ok(())
 }
@@ -261,7 +273,7 @@ fn job_name(text: &str) -> Result<(), String> {
 fn description(text: &str) -> Result<(), String> {
     length(text, 0, 255)?;
     if !text.chars().all(|c| matches!(c, '\t' | '\r' | '\n') || printable(c)) {
-        return Err("has a control character (only tab and line ends are allowed)".into());
+        return Err("has a control character other than tab and line ends, or a character beyond U+FFFF such as an emoji (not allowed)".into());
     }
     Ok(())
 }
@@ -307,6 +319,7 @@ fn analysis_template_arn(text: &str) -> Result<(), String> {
 fn role_arn(text: &str) -> Result<(), String> {
     static REGEX: LazyLock<Regex> = regex!(r"arn:aws[-a-z]*:iam::[0-9]{12}:role/.+");
     length(text, 20, 2048)?;
+    one_line(text)?;
     pattern(text, &REGEX, "arn:aws:iam::<account>:role/<name>")
 }
 
@@ -317,6 +330,7 @@ fn collaboration_id(text: &str) -> Result<(), String> {
 
 fn s3_uri(text: &str) -> Result<(), String> {
     length(text, 1, 1285)?;
+    one_line(text)?;
     match text.strip_prefix("s3://").and_then(|place| place.split_once('/')) {
         Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(()),
         _ => Err("is not of the form s3://<bucket>/<key>".into()),
@@ -332,18 +346,21 @@ fn segment_job_name(text: &str) -> Result<(), String> {
 fn batch_segment_job_arn(text: &str) -> Result<(), String> {
     static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:batch-segment-job/.+");
     length(text, 1, 256)?;
+    one_line(text)?;
     pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:batch-segment-job/<name>")
 }
 
 fn solution_version_arn(text: &str) -> Result<(), String> {
     static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:solution/[^/]+/.+");
     length(text, 1, 256)?;
+    one_line(text)?;
     pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:solution/<name>/<version>")
 }
 
 fn filter_arn(text: &str) -> Result<(), String> {
     static REGEX: LazyLock<Regex> = regex!(r"arn:([a-z\d-]+):personalize:[^:]*:[^:]*:filter/.+");
     length(text, 1, 256)?;
+    one_line(text)?;
     pattern(text, &REGEX, "arn:aws:personalize:<region>:<account>:filter/<name>")
 }
 
@@ -356,12 +373,14 @@ fn segment_role_arn(text: &str) -> Result<(), String> {
 fn kms_key_arn(text: &str) -> Result<(), String> {
     static REGEX: LazyLock<Regex> = regex!(r"arn:aws.*:kms:.*:[0-9]{12}:key/.*");
     length(text, 1, 2048)?;
+    one_line(text)?;
     pattern(text, &REGEX, "arn:aws:kms:<region>:<account>:key/<id>")
 }
 
 /// The API takes http addresses too; what they would mean is not documented.
 fn s3_prefix(text: &str) -> Result<(), String> {
     length(text, 1, 256)?;
+    one_line(text)?;
     match text.strip_prefix("s3://").and_then(|place| place.split_once('/')) {
         Some((bucket, _)) if !bucket.is_empty() => Ok(()),
         _ => Err("is not of the form s3://<bucket>/<folder>/".into()),

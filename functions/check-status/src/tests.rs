@@ -15,7 +15,6 @@ use serde_json::json;
 
 const ARN: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
 
-
 fn event(more: &Value) -> Value {
     let start = Moment::from(SystemTime::now()).to_string();
     let mut event = json!({

@@ -36,7 +36,8 @@ async fn entered(aws: &LocalAws, state_machine: &str, state: &str, earlier: Opti
 async fn seconds_between_checks(aws: &LocalAws, name: &str) -> Vec<f64> {
     let calls = aws.calls().await.unwrap();
     let checks = calls.iter().filter(|call| call.operation == "GetAudienceGenerationJob");
-    let times: Vec<_> = checks.filter(|call| call.name.as_deref() == Some(name)).map(|call| call.at().unwrap()).collect();
+    let times: Vec<_> =
+        checks.filter(|call| call.name.as_deref() == Some(name)).map(|call| call.at().unwrap()).collect();
     times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default().as_secs_f64()).collect()
 }
 
@@ -83,7 +84,8 @@ async fn a_run_keeps_the_parameters_that_it_began_with_and_the_next_has_new_ones
     upload("after-update").await;
     let after = entered(aws, machine, "CheckRequest", Some(&before)).await;
 
-    let runs = [aws.wait_for_execution(&before, BOUND).await.unwrap(), aws.wait_for_execution(&after, BOUND).await.unwrap()];
+    let runs =
+        [aws.wait_for_execution(&before, BOUND).await.unwrap(), aws.wait_for_execution(&after, BOUND).await.unwrap()];
     let model = &aws.emulator_configuration().models[0].configured_audience_model_arn;
     assert_eq!(
         parameters_of(aws, &runs[0]).await,
