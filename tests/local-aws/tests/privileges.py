@@ -120,7 +120,7 @@ def needed(stack):
         "StartSegmentFunctionRole": [
             s3("GetObject", "checked/a"), decrypt,
             ("personalize:CreateBatchSegmentJob", segment, {}),
-            ("personalize:TagResource", segment, {}),
+            ("personalize:TagResource", "*", {}),
             ("personalize:ListBatchSegmentJobs", "*", {}),
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
@@ -202,7 +202,7 @@ def refused(stack):
     for tags in ({}, {"aws:ResourceTag/lookalike:stack": "another"}):
         yield "cleanrooms-ml:DeleteAudienceGenerationJob", generation, tags
     segment = stack.arn("personalize", "batch-segment-job/one", account="999999999999")
-    for action in ("CreateBatchSegmentJob", "DescribeBatchSegmentJob", "TagResource"):
+    for action in ("CreateBatchSegmentJob", "DescribeBatchSegmentJob"):
         yield f"personalize:{action}", segment, {}
     for action in ("CreateBatchInferenceJob", "DeleteSolution", "GetRecommendations"):
         yield f"personalize:{action}", "*", {}
