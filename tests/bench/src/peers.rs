@@ -64,8 +64,6 @@ pub(crate) fn function(bootstraps: &Path, name: &'static str, expected: &'static
         environment: vec![
             ("STACK_NAME", "lookalike".to_owned()),
             ("SEED_BUCKET", "my-seeds".to_owned()),
-            ("POLL_MIN_SECONDS", "15".to_owned()),
-            ("POLL_MAX_SECONDS", "900".to_owned()),
         ],
         event: std::fs::read_to_string(root().join("tests/events").join(name).with_extension("json"))?,
         expected,
