@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::audience_report::{Audience, Size, sizes};
 use crate::audience_size::AudienceSize;
-use crate::cause;
+use crate::cause::text_of_cause;
 use crate::console::Console;
 use crate::error::{Error, ErrorName, withhold};
 use crate::execution::{Engine, Moment, Workflows};
@@ -642,7 +642,7 @@ fn moment(millis: i64) -> Option<Moment> {
 
 /// The text of a cause without the SQL that a service may quote in it.
 fn told_cause(cause: &str, input: Option<&Value>) -> String {
-    let message = cause::message(cause).unwrap_or_else(|| cause.to_owned());
+    let message = text_of_cause(cause);
     let sql = input.and_then(|input| input.pointer("/seedAudience/sqlParameters"));
     let query = sql.and_then(|sql| sql.get("queryString")?.as_str());
     let parameters = sql.and_then(|sql| sql.get("parameters")?.as_object());

@@ -156,6 +156,34 @@ impl Execution {
         })
     }
 
+    /// Whether what `field` of a request names is of the run's own account: no call but the start of a generation job works
+    /// across accounts. Errors as `InvalidRequest` if it is in another Region or partition.
+    pub fn owns(&self, field: &str, arn: &str) -> Result<bool, Error> {
+        let run = self.owner()?;
+        match ArnOwner::parse(arn) {
+            Some(owner) if owner.is_same_region(run) => Ok(owner.account == run.account),
+            _ => {
+                let message = format!(
+                    "{field}: {arn} is not in {} ({}), where the stack is. Name one of this Region.",
+                    run.region, run.partition
+                );
+                Err(Error::new(ErrorName::InvalidRequest, message))
+            }
+        }
+    }
+
+    /// Errors as `InvalidRequest` if what `field` of a request names is not of the run's own account and Region.
+    pub fn must_own(&self, field: &str, arn: &str) -> Result<(), Error> {
+        if self.owns(field, arn)? {
+            return Ok(());
+        }
+        let message = format!(
+            "{field}: {arn} is of another account. Name it by its ARN in this account: a job of another account's model has \
+             one in each."
+        );
+        Err(Error::new(ErrorName::InvalidRequest, message))
+    }
+
     /// Whether a job of that age can be this run's. Services cut fractions off their seconds, so whole ones count.
     #[must_use]
     pub fn may_have_created(&self, create_time: Moment) -> bool {
@@ -390,6 +418,24 @@ mod tests {
         assert!(read_event::<Attempt>(json!({})).unwrap().is_first());
         for field in ["retryCount", "redriveCount", "quotaWaits"] {
             assert!(!read_event::<Attempt>(json!({field: 1})).unwrap().is_first(), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_run_owns_what_its_account_has_in_its_region() {
+        let id = "arn:aws:states:eu-west-1:123456789012:execution:audience:run".to_owned();
+        let run = Execution { id, name: "run".into(), start_time: moment("2026-11-22T16:00:00Z") };
+        let owns = |partition: &str, region: &str, account: &str| {
+            let arn = format!("arn:{partition}:cleanrooms-ml:{region}:{account}:configured-audience-model/1");
+            run.owns("configuredAudienceModelArn", &arn)
+        };
+        assert_eq!(owns("aws", "eu-west-1", "123456789012"), Ok(true));
+        assert_eq!(owns("aws", "eu-west-1", "444455556666"), Ok(false));
+        for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "eu-west-1")] {
+            let error = owns(partition, region, "123456789012").unwrap_err();
+            assert_eq!(error.name, ErrorName::InvalidRequest);
+            assert!(error.message.starts_with("configuredAudienceModelArn: arn:"), "{error}");
+            assert!(error.message.contains("is not in eu-west-1 (aws)"), "{error}");
         }
     }
 

@@ -4,7 +4,6 @@ use crate::audience_size::AudienceSize;
 use crate::error::{Error, ErrorName};
 use crate::export_policy::ExportPolicy;
 use crate::seed::SeedCount;
-use crate::values::{ArnOwner, ConfiguredAudienceModelArn};
 
 /// What could be read of a configured audience model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +16,6 @@ pub struct Model {
 
 /// `minMatchingSeedSize` of a model that does not say it.
 pub const DEFAULT_MIN_MATCHING_SEED_SIZE: u64 = 500;
-
-/// Whether the model of a request can be read by this run: only if it belongs to the run's own account, because no call
-/// but the start works across accounts. Errors as `InvalidRequest` if the model is in another Region or partition.
-pub fn can_be_read(arn: &ConfiguredAudienceModelArn, run: ArnOwner<'_>) -> Result<bool, Error> {
-    match ArnOwner::parse(arn.as_str()) {
-        Some(model) if model.is_same_region(run) => Ok(model.account == run.account),
-        _ => {
-            let message = format!(
-                "configuredAudienceModelArn: {arn} is not in {} ({}), where the stack is. Name a model of this Region.",
-                run.region, run.partition
-            );
-            Err(Error::new(ErrorName::InvalidRequest, message))
-        }
-    }
-}
 
 impl Model {
     /// Errors as `InvalidRequest` where the request names sizes that the model does not offer.
@@ -71,22 +55,6 @@ mod tests {
 
     fn model() -> Model {
         Model { min_matching_seed_size: 500, sizes: vec!["5pct".parse().unwrap(), "10pct".parse().unwrap()] }
-    }
-
-    #[test]
-    fn only_a_model_of_the_runs_account_can_be_read() {
-        let run = ArnOwner { partition: "aws", region: "eu-west-1", account: "123456789012" };
-        let can_be_read = |partition: &str, region: &str, account: &str| {
-            let arn = format!("arn:{partition}:cleanrooms-ml:{region}:{account}:configured-audience-model/1");
-            super::can_be_read(&arn.parse().unwrap(), run)
-        };
-        assert_eq!(can_be_read("aws", "eu-west-1", "123456789012"), Ok(true));
-        assert_eq!(can_be_read("aws", "eu-west-1", "444455556666"), Ok(false));
-        for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "eu-west-1")] {
-            let error = can_be_read(partition, region, "123456789012").unwrap_err();
-            assert_eq!(error.name, ErrorName::InvalidRequest);
-            assert!(error.message.contains("is not in eu-west-1 (aws)"), "{error}");
-        }
     }
 
     #[test]

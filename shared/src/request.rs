@@ -364,6 +364,22 @@ fn parameter_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Errors as `InvalidRequest` if a request that was given as an execution's input has SQL text or query parameters: the
+/// history of an execution keeps its input for months, and everybody who may read histories could read them.
+pub fn check_no_sql(request: &Value) -> Result<(), Error> {
+    let sql = request.pointer("/seedAudience/sqlParameters");
+    let Some(field) =
+        ["queryString", "parameters"].into_iter().find(|field| sql.is_some_and(|sql| sql.get(field).is_some()))
+    else {
+        return Ok(());
+    };
+    let message = format!(
+        "seedAudience.sqlParameters.{field}: is not accepted in the input of an execution, because its history keeps the \
+         input. Upload the request as requests/<name>.json."
+    );
+    Err(Error::new(ErrorName::InvalidRequest, message))
+}
+
 /// Asks for more sizes of an audience that exists: nothing is generated.
 #[derive(Clone, Debug)]
 pub struct ExportRequest {

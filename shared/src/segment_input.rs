@@ -8,6 +8,9 @@ use crate::error::{Error, ErrorName};
 use crate::lines::{Line, LineReader, OddFormats, Records, invalid};
 use crate::values::S3Uri;
 
+/// The most warnings about the files of an input: warnings are part of the run's state, whose size is limited.
+pub const MAX_FILE_WARNINGS: usize = 10;
+
 /// How many items the pages of Item-Affinity allow; accounts differ, so more is a warning.
 const DOCUMENTED_ITEMS: u64 = 500;
 /// How many queries the pages of Item-Attribute-Affinity allow; accounts differ, so more is a warning.
@@ -203,7 +206,8 @@ fn has_unquoted_word(text: &str) -> Result<bool, &'static str> {
     if is_quoted {
         return Err("has a filter value with a quote that is not closed");
     }
-    Ok(outside.split(',').map(str::trim).any(|item| !item.is_empty() && item.parse::<f64>().is_err()))
+    let is_number = |item: &str| item.contains(|c: char| c.is_ascii_digit()) && item.parse::<f64>().is_ok();
+    Ok(outside.split(',').map(str::trim).any(|item| !item.is_empty() && !is_number(item)))
 }
 
 impl Records for Queries {
@@ -332,6 +336,12 @@ mod tests {
             "s3://b/in.jsonl has words without quotes in filterValues (2 lines, the first is line 2). Personalize reads \
              words in quotes only: \"\\\"Comedy\\\",\\\"Drama\\\"\"."
         );
+    }
+
+    #[test]
+    fn a_word_that_rust_reads_as_a_number_needs_quotes() {
+        assert_eq!(has_unquoted_word("Infinity, 3"), Ok(true));
+        assert_eq!(has_unquoted_word("2020, -1.5e3"), Ok(false));
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct OutputReader {
     depth: usize,
     /// The last name of a field, by its depth; no more than three are looked at.
     fields: [Field; 3],
+    /// The name of the list of users in this line.
+    users_name: Option<&'static str>,
     error: Option<String>,
     /// Whether there was anything but blanks yet: the parser takes nothing at all for an error.
     has_begun: bool,
@@ -84,6 +86,7 @@ impl Default for OutputReader {
             count: OutputCount::default(),
             depth: 0,
             fields: [Field::Other; 3],
+            users_name: None,
             error: None,
             has_begun: false,
         }
@@ -143,7 +146,11 @@ impl OutputReader {
             JsonEvent::FieldName => {
                 let field = match self.parser.current_str() {
                     Ok("output") => Field::Output,
-                    Ok("usersList" | "recommendedUsers") => Field::Users,
+                    // Documented and recorded name: the first of a line counts, so that no user counts twice.
+                    Ok(name @ ("usersList" | "recommendedUsers")) => {
+                        let name = if name == "usersList" { "usersList" } else { "recommendedUsers" };
+                        if *self.users_name.get_or_insert(name) == name { Field::Users } else { Field::Other }
+                    }
                     Ok("error") => Field::Error,
                     _ => Field::Other,
                 };
@@ -168,6 +175,7 @@ impl OutputReader {
     fn end_line(&mut self) {
         self.count.lines += 1;
         self.fields = [Field::Other; 3];
+        self.users_name = None;
         if let Some(error) = self.error.take() {
             self.count.error_lines += 1;
             self.count.first_error.get_or_insert(error);
@@ -192,6 +200,12 @@ mod tests {
         {\"input\":{\"usersList\":[\"x\"]},\"output\":null,\"error\":\"Item 2 is not known.\"}\n\
         {\"error\":{\"usersList\":[\"y\"]},\"output\":{\"recommended\":{\"usersList\":[\"z\"]}}}\n\
         {\"output\":{\"usersList\":[]}}";
+
+    #[test]
+    fn a_line_with_both_lists_of_users_counts_one() {
+        let both = r#"{"output":{"usersList":["a","b"],"recommendedUsers":["a","b"]}}"#;
+        assert_eq!(read(&format!("{both}\n{both}"), 7).unwrap().users, 4);
+    }
 
     #[test]
     fn lines_users_and_errors_are_counted_however_the_file_comes() {

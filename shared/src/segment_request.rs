@@ -150,16 +150,21 @@ impl SegmentRequest {
         })
     }
 
-    /// Errors as `InvalidRequest` if the output goes to the stack's bucket with a key that the bucket's policy rejects:
-    /// it accepts `stack_key` alone, and no key if the stack has none. Without `kmsKeyArn` the bucket's default applies.
-    pub fn check_output_key(&self, stack_bucket: &str, stack_key: Option<&KmsKeyArn>) -> Result<(), Error> {
-        let output = &self.job_output.s3_data_destination;
-        let key = output.kms_key_arn.as_ref();
-        if output.path.bucket() != stack_bucket || key.is_none() || key == stack_key {
-            return Ok(());
+    /// Returns the request for a stack whose bucket is encrypted with `stack_key`. An output in that bucket needs no
+    /// `kmsKeyArn`: without it the bucket's key applies, also after the stack gets another one.
+    ///
+    /// Errors as `InvalidRequest` if the output goes to the stack's bucket with a key that the bucket's policy rejects.
+    pub fn with_the_buckets_key(mut self, stack_bucket: &str, stack_key: Option<&KmsKeyArn>) -> Result<Self, Error> {
+        let output = &mut self.job_output.s3_data_destination;
+        if output.path.bucket() != stack_bucket || output.kms_key_arn.is_none() {
+            return Ok(self);
+        }
+        if output.kms_key_arn.as_ref() == stack_key {
+            output.kms_key_arn = None;
+            return Ok(self);
         }
         let accepted = stack_key.map_or_else(
-            || "the stack has no KmsKeyArn, so its bucket accepts no other key than its own".to_owned(),
+            || "the stack has no KmsKeyArn, so its bucket accepts no KMS key".to_owned(),
             |key| format!("the stack's bucket accepts only {key} (KmsKeyArn)"),
         );
         let message =
@@ -346,21 +351,25 @@ mod tests {
 
     #[test]
     fn an_output_key_that_the_stacks_bucket_rejects_is_rejected() {
-        let request = SegmentRequest::read(&whole(), &SegmentDefaults::default()).unwrap();
+        let request = || SegmentRequest::read(&whole(), &SegmentDefaults::default()).unwrap();
         let key = |id: &str| -> KmsKeyArn { format!("arn:aws:kms:us-east-1:123456789012:key/{id}").parse().unwrap() };
-        assert!(request.check_output_key("another-bucket", None).is_ok());
-        assert!(request.check_output_key("b", Some(&key("2"))).is_ok());
-        let error = request.check_output_key("b", Some(&key("1"))).unwrap_err();
+        let error = request().with_the_buckets_key("b", Some(&key("1"))).err().unwrap();
         assert_eq!(error.name, ErrorName::InvalidRequest);
         assert!(error.message.contains("accepts only arn:aws:kms:us-east-1:123456789012:key/1"), "{error}");
-        let error = request.check_output_key("b", None).unwrap_err();
+        let error = request().with_the_buckets_key("b", None).err().unwrap();
         assert!(
             error.message.starts_with("jobOutput.s3DataDestination.kmsKeyArn: the stack has no KmsKeyArn"),
             "{error}"
         );
-        let mut plain = request;
-        plain.job_output.s3_data_destination.kms_key_arn = None;
-        assert!(plain.check_output_key("b", Some(&key("1"))).is_ok());
+    }
+
+    #[test]
+    fn an_output_in_the_stacks_bucket_needs_no_key() {
+        let request = || SegmentRequest::read(&whole(), &SegmentDefaults::default()).unwrap();
+        let key: KmsKeyArn = "arn:aws:kms:us-east-1:123456789012:key/2".parse().unwrap();
+        let key_of = |request: SegmentRequest| request.job_output.s3_data_destination.kms_key_arn;
+        assert_eq!(key_of(request().with_the_buckets_key("b", Some(&key)).unwrap()), None);
+        assert_eq!(key_of(request().with_the_buckets_key("another-bucket", None).unwrap()), Some(key));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audience_size::AudienceSize;
+use crate::cause::{MAX_CAUSE_BYTES, cut};
 use crate::error::{Error, ErrorName};
 use crate::execution::{Deadline, Moment};
 use crate::job::Metrics;
@@ -96,6 +97,22 @@ pub struct Seen {
     pub output_location: Option<String>,
 }
 
+/// The longest text of a service that a run keeps, in bytes: the service does not limit it, and a run of 25 exports keeps
+/// 25 of them. A cause has room for the job's ARN and the advice besides.
+const MAX_SERVICE_TEXT_BYTES: usize = 1_000;
+
+impl Seen {
+    /// The same with the service's texts cut.
+    fn cut(self) -> Self {
+        Self {
+            status: cut(&self.status, 100),
+            status_code: self.status_code.map(|code| cut(&code, 200)),
+            message: self.message.map(|message| cut(&message, MAX_SERVICE_TEXT_BYTES)),
+            ..self
+        }
+    }
+}
+
 /// What `check-status` answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +174,7 @@ impl Look<'_> {
     /// What the workflow does about a job that is there.
     #[must_use]
     pub fn judge(&self, seen: Seen) -> JobStatus {
+        let seen = seen.cut();
         let word = seen.status.replace(' ', "_");
         match word.as_str() {
             "ACTIVE" => status(Phase::Ready, seen),
@@ -242,7 +260,7 @@ fn status(phase: Phase, seen: Seen) -> JobStatus {
 }
 
 fn ended(error: ErrorName, cause: String, seen: Seen) -> JobStatus {
-    JobStatus { error: Some(error), cause: Some(cause), ..status(Phase::Failed, seen) }
+    JobStatus { error: Some(error), cause: Some(cut(&cause, MAX_CAUSE_BYTES)), ..status(Phase::Failed, seen) }
 }
 
 #[cfg(test)]
@@ -252,6 +270,21 @@ mod tests {
 
     fn moment(text: &str) -> Moment {
         format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_services_text_is_cut_and_the_advice_is_kept() {
+        let long = "stack trace ".repeat(1_000);
+        let seen = Seen {
+            status: "CREATE_FAILED".into(),
+            message: Some(long.clone()),
+            status_code: Some(long),
+            ..Seen::default()
+        };
+        let status = look(JobKind::Export).judge(seen);
+        assert!(status.message.unwrap().len() <= MAX_SERVICE_TEXT_BYTES);
+        let cause = status.cause.unwrap();
+        assert!(cause.len() <= MAX_CAUSE_BYTES && cause.ends_with(JobKind::Export.after_failure()), "{cause}");
     }
 
     fn look(kind: JobKind) -> Look<'static> {

@@ -1,8 +1,8 @@
 //! Checks a request before money is spent.
 //!
 //! Reads an execution's input (an upload or a request) and the stack's settings. Calls `s3:GetObject` on what the request
-//! names, `GetConfiguredAudienceModel` or `DescribeSolutionVersion`, and `s3:PutObject` under `checked/`. Answers where
-//! the checked request is, what later states need of it, and what was found in the seed or in a segment's input.
+//! names, `GetConfiguredAudienceModel`, and `s3:PutObject` under `checked/`. Answers where the checked request is, what
+//! later states need of it, and what was found in the seed or in a segment's input.
 
 mod objects;
 mod segment;
@@ -16,8 +16,8 @@ use lookalike::execution::{
     CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, check_input_size, checked_request_key,
     checked_seed_key, read_event,
 };
-use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model, can_be_read};
-use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, request_of_metadata};
+use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model};
+use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, check_no_sql, request_of_metadata};
 use lookalike::seed::SeedCount;
 use lookalike::stack::{RawStackSettings, StackSettings};
 use lookalike::upload::{Kind, Upload};
@@ -33,11 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment(|name: &str| std::env::var(name).ok());
     let seed_bucket: String = environment.required("SEED_BUCKET")?;
     let config = client::config().await;
-    let aws = Aws {
-        objects: Objects(client!(aws_sdk_s3, &config)),
-        ml: client!(aws_sdk_cleanroomsml, &config),
-        personalize: client!(aws_sdk_personalize, &config),
-    };
+    let aws = Aws { objects: Objects(client!(aws_sdk_s3, &config)), ml: client!(aws_sdk_cleanroomsml, &config) };
     let model = aws.ml.get_configured_audience_model().configured_audience_model_arn("-").customize();
     let object = aws.objects.0.get_object().bucket(&seed_bucket).key("-").customize();
     let _ = tokio::join!(model.interceptor(Knock).send(), object.interceptor(Knock).send());
@@ -48,7 +44,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 struct Aws {
     objects: Objects,
     ml: aws_sdk_cleanroomsml::Client,
-    personalize: aws_sdk_personalize::Client,
 }
 
 /// The stack that the run belongs to.
@@ -83,7 +78,7 @@ async fn check(event: Value, aws: &Aws, seed_bucket: &str) -> Result<Answer, Err
     let stack = Stack { seed_bucket, settings: stack.parse()? };
     match engine {
         Engine::Audience => run(input, &execution, aws, &stack).await.map(Answer::Audience),
-        Engine::Segment => segment::check(input, &execution, aws, &stack).await.map(Answer::Segment),
+        Engine::Segment => segment::check(input, &execution, &aws.objects, &stack).await.map(Answer::Segment),
     }
 }
 
@@ -91,6 +86,10 @@ async fn run(input: Value, execution: &Execution, aws: &Aws, stack: &Stack<'_>) 
     let defaults = Defaults { name: Some(job::name_of_execution(&execution.name)), ..stack.settings.defaults.clone() };
     let (input, version) = match Input::read(input)? {
         Input::Upload(upload) => request_of_upload(&upload, &aws.objects).await?,
+        Input::Audience(request) => {
+            check_no_sql(&request)?;
+            (Input::Audience(request), Version::Latest)
+        }
         input => (input, Version::Latest),
     };
     let run = match input {
@@ -98,7 +97,7 @@ async fn run(input: Value, execution: &Execution, aws: &Aws, stack: &Stack<'_>) 
             let request = AudienceRequest::read(&request, &defaults)?;
             check_audience(request, &version, execution, aws, stack).await?
         }
-        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution, stack),
+        Input::Export(request) => checked_export(ExportRequest::read(&request, &defaults)?, execution, stack)?,
         Input::Upload(_) => return Err(Error::new(ErrorName::InvalidRequest, "A request file cannot be an upload.")),
     };
     tracing::info!(skipped = run.skipped.len(), "checked a request");
@@ -136,7 +135,8 @@ async fn check_audience(
     request.check_sql_seed(stack.settings.allows_sql_seeds)?;
     let mut skipped = Vec::new();
     let arn = &request.configured_audience_model_arn;
-    let model = if can_be_read(arn, execution.owner()?)? { read_model(arn, &aws.ml).await? } else { None };
+    let is_own = execution.owns("configuredAudienceModelArn", arn.as_str())?;
+    let model = if is_own { read_model(arn, &aws.ml).await? } else { None };
     match &model {
         Some(model) => model.check_sizes(&request.export)?,
         None => skipped.push(Skipped::Model),
@@ -177,8 +177,9 @@ fn acceptable(model: Option<&Model>, place: &S3Uri) -> impl Fn(&SeedCount) -> Re
 }
 
 /// A run that exports more sizes of an existing audience: the service alone checks the sizes.
-fn checked_export(request: ExportRequest, execution: &Execution, stack: &Stack<'_>) -> CheckedRun {
-    CheckedRun {
+fn checked_export(request: ExportRequest, execution: &Execution, stack: &Stack<'_>) -> Result<CheckedRun, Error> {
+    execution.must_own("audienceGenerationJobArn", request.audience_generation_job_arn.as_str())?;
+    Ok(CheckedRun {
         name: request.name,
         checked_request: None,
         audience_generation_job_arn: Some(request.audience_generation_job_arn),
@@ -188,7 +189,7 @@ fn checked_export(request: ExportRequest, execution: &Execution, stack: &Stack<'
         model_sizes: None,
         seed: None,
         skipped: vec![Skipped::Model],
-    }
+    })
 }
 
 /// Reads a model of this account; `None` if the function may not.

@@ -97,10 +97,15 @@ impl Objects {
                 Err(error) if error.name == ErrorName::AccessDenied => return Ok(None),
                 page => page.map_err(|error| error.doing(format_args!("listing {place}")))?,
             };
-            objects.extend(page.contents().iter().filter_map(|object| {
-                let key = object.key().filter(|key| !key.ends_with('/'))?;
-                Some((S3Uri::new(place.bucket(), key).ok()?, object.size()))
-            }));
+            for object in page.contents() {
+                let Some(key) = object.key().filter(|key| !key.ends_with('/')) else { continue };
+                // The job would read what could not be checked.
+                let found = S3Uri::new(place.bucket(), key).map_err(|problem| {
+                    let message = format!("{place} has the object {key:?}, whose key {problem}. Rename or remove it.");
+                    Error::new(ErrorName::InvalidRequest, message)
+                })?;
+                objects.push((found, object.size()));
+            }
         }
         Ok(Some(objects))
     }
@@ -261,8 +266,8 @@ where
         return Error::new(ErrorName::NotFound, message);
     }
     if error.code() == Some("InvalidObjectState") {
-        let message = format!("{place} is archived: restore it first, then start the run again.");
-        return Error::new(ErrorName::InvalidRequest, message);
+        let message = format!("{place} is archived: restore it first, then redrive the execution.");
+        return Error::new(ErrorName::NotFound, message);
     }
     Error::from(error)
         .doing(format_args!("reading {place}"))

@@ -2,26 +2,22 @@
 
 use lambda_runtime::tracing;
 use lookalike::execution::{CheckedSegment, Deadline, Execution, Input, Skipped, checked_request_key};
-use lookalike::segment_input::{InputCount, check_not_empty};
+use lookalike::segment_input::{InputCount, MAX_FILE_WARNINGS, check_not_empty};
 use lookalike::segment_request::{SegmentDefaults, SegmentRequest};
 use lookalike::upload::Kind;
-use lookalike::values::{ArnOwner, S3Prefix, S3Uri, SolutionVersionArn};
+use lookalike::values::{S3Prefix, S3Uri};
 use lookalike::{Error, ErrorName, job};
 use serde_json::Value;
 
-use super::{Aws, Stack, own_place};
+use super::{Stack, own_place};
 use crate::objects::{Objects, Version};
-
-/// The most warnings about the files of an input: warnings are part of the run's state, whose size is limited.
-const MAX_FILE_WARNINGS: usize = 10;
 
 pub(crate) async fn check(
     input: Value,
     execution: &Execution,
-    aws: &Aws,
+    objects: &Objects,
     stack: &Stack<'_>,
 ) -> Result<CheckedSegment, Error> {
-    let objects = &aws.objects;
     let request = match Input::read(input)? {
         Input::Upload(upload) => {
             let invalid =
@@ -37,18 +33,13 @@ pub(crate) async fn check(
     let job_name = Some(job::segment_name_of_execution(&execution.name));
     let defaults = SegmentDefaults { job_name, ..stack.settings.segment_defaults.clone() };
     let request = SegmentRequest::read(&request, &defaults)?;
-    request.check_output_key(stack.seed_bucket, stack.settings.kms_key_arn.as_ref())?;
+    execution.owns("solutionVersionArn", request.solution_version_arn.as_str())?;
+    let request = request.with_the_buckets_key(stack.seed_bucket, stack.settings.kms_key_arn.as_ref())?;
     let mut warnings = Vec::new();
     let mut skipped = Vec::new();
     let input = check_input(&request.job_input.s3_data_source.path, objects, &mut warnings).await?;
     match &input {
-        Some(input) => {
-            warnings.extend(input.warning());
-            match read_recipe(&request.solution_version_arn, execution.owner()?, &aws.personalize).await? {
-                Some(recipe) => input.kind.check_recipe(&recipe)?,
-                None => skipped.push(Skipped::Recipe),
-            }
-        }
+        Some(input) => warnings.extend(input.warning()),
         None => skipped.push(Skipped::Input),
     }
     let checked_request = own_place(stack, &checked_request_key(&execution.name))?;
@@ -89,26 +80,4 @@ async fn check_input(
         }
     }
     Ok(count)
-}
-
-/// Reads the recipe of a solution version of this account; `None` if the function may not, or if the solution version is
-/// of another account or Region: no such ARN is sent.
-async fn read_recipe(
-    arn: &SolutionVersionArn,
-    run: ArnOwner<'_>,
-    personalize: &aws_sdk_personalize::Client,
-) -> Result<Option<String>, Error> {
-    if ArnOwner::parse(arn.as_str()) != Some(run) {
-        return Ok(None);
-    }
-    let version = personalize.describe_solution_version().solution_version_arn(arn.as_str()).send().await;
-    match version.map_err(Error::from) {
-        Ok(version) => Ok(version.solution_version.and_then(|version| version.recipe_arn)),
-        Err(error) if error.name == ErrorName::AccessDenied => Ok(None),
-        Err(error) => {
-            let error = error.doing(format_args!("reading the solution version {arn}"));
-            let is_wrong = matches!(error.name, ErrorName::NotFound | ErrorName::InvalidRequest);
-            Err(if is_wrong { error.advising("Check solutionVersionArn.") } else { error })
-        }
-    }
 }

@@ -7,8 +7,6 @@ use aws_sdk_cleanroomsml::types::{
     AudienceDestination, AudienceSizeConfig, AudienceSizeType, ConfiguredAudienceModelOutputConfig,
     ConfiguredAudienceModelStatus, S3ConfigMap, SharedAudienceMetrics,
 };
-use aws_sdk_personalize::Client as Personalize;
-use aws_sdk_personalize::operation::describe_solution_version::DescribeSolutionVersionOutput;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadOutput;
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
@@ -26,7 +24,6 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use serde_json::json;
 
-const SOLUTION_VERSION: &str = "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e";
 const MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a";
 
 /// The stack's settings as the workflow passes them: all strings, empty if not set.
@@ -143,8 +140,8 @@ async fn run(input: &Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
 
 async fn run_event(event: Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
     let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
-    let (ml, personalize) = (mock_client!(aws_sdk_cleanroomsml, [ml]), mock_client!(aws_sdk_personalize, []));
-    let run = check(event, &Aws { objects, ml, personalize }, "seeds-bucket").await?;
+    let ml = mock_client!(aws_sdk_cleanroomsml, [ml]);
+    let run = check(event, &Aws { objects, ml }, "seeds-bucket").await?;
     Ok(serde_json::to_value(run).unwrap())
 }
 
@@ -310,7 +307,7 @@ async fn an_archived_seed_is_rejected_in_every_bucket() {
         (uploaded("requests/a.json"), "s3://seeds-bucket/requests/a.json"),
     ] {
         let error = run(&input, &[&archived(), &heading(&[])], &model(500)).await.unwrap_err();
-        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert_eq!(error.name, ErrorName::NotFound);
         assert!(error.message.starts_with(&format!("{place} is archived: restore it first")), "{error}");
     }
 }
@@ -318,7 +315,7 @@ async fn an_archived_seed_is_rejected_in_every_bucket() {
 #[tokio::test]
 async fn an_archived_segment_input_is_rejected() {
     let error = segment(&segment_request(), &[&listing(&["in/1"]), &archived()]).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert_eq!(error.name, ErrorName::NotFound);
     assert!(error.message.starts_with("s3://b/in/1 is archived: restore it first"), "{error}");
 }
 
@@ -454,7 +451,7 @@ async fn an_upload_elsewhere_says_where_uploads_belong() {
 
 fn segment_request() -> Value {
     json!({
-        "solutionVersionArn": SOLUTION_VERSION,
+        "solutionVersionArn": "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e",
         "jobInput": {"s3DataSource": {"path": "s3://b/in"}},
         "jobOutput": {"s3DataDestination": {"path": "s3://b/out/"}},
         "roleArn": "arn:aws:iam::123456789012:role/segments",
@@ -478,29 +475,15 @@ fn holding(key: &'static str, body: &'static str) -> Rule {
 }
 
 /// A solution version with a recipe.
-fn solution_version(recipe: &'static str) -> Rule {
-    mock!(Personalize::describe_solution_version)
-        .match_requests(|describe| describe.solution_version_arn() == Some(SOLUTION_VERSION))
-        .then_output(move || {
-            let arn = format!("arn:aws:personalize:::recipe/{recipe}");
-            let version = aws_sdk_personalize::types::SolutionVersion::builder().recipe_arn(arn).build();
-            DescribeSolutionVersionOutput::builder().solution_version(version).build()
-        })
-}
-
-fn no_solution_version(status: u16, code: &'static str) -> Rule {
-    mock!(Personalize::describe_solution_version).then_http_response(move || refusal(status, code, "no"))
-}
-
 async fn segment(input: &Value, s3: &[&Rule]) -> Result<Value, Error> {
-    segment_event(event(input), s3, &solution_version("aws-item-affinity")).await
+    segment_event(event(input), s3).await
 }
 
-async fn segment_event(mut event: Value, s3: &[&Rule], personalize: &Rule) -> Result<Value, Error> {
+async fn segment_event(mut event: Value, s3: &[&Rule]) -> Result<Value, Error> {
     let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
-    let (ml, personalize) = (mock_client!(aws_sdk_cleanroomsml, []), mock_client!(aws_sdk_personalize, [personalize]));
+    let ml = mock_client!(aws_sdk_cleanroomsml, []);
     event["engine"] = json!("segment");
-    let checked = check(event, &Aws { objects, ml, personalize }, "seeds-bucket").await?;
+    let checked = check(event, &Aws { objects, ml }, "seeds-bucket").await?;
     Ok(serde_json::to_value(checked).unwrap())
 }
 
@@ -580,45 +563,41 @@ async fn a_segment_input_that_may_not_be_read_is_skipped() {
     assert_eq!((&unread["skipped"], &unread["input"]), (&json!(["input"]), &Value::Null));
 }
 
-/// Runs the check of a good input with another request, solution version or stack.
-async fn segment_of(request: Value, kms_key: &str, personalize: &Rule) -> Result<Value, Error> {
+/// Runs the check of a good input with another request and stack.
+async fn segment_of(request: Value, kms_key: &str) -> Result<Value, Error> {
     let mut event = event(&request);
     event["stack"]["kmsKeyArn"] = json!(kms_key);
     let written = Written::default();
     let rules = [&listing(&["in/1"]), &holding("in/1", "{\"itemId\":\"1\"}"), &written.putting()];
-    segment_event(event, &rules, personalize).await
+    segment_event(event, &rules).await
 }
 
 #[tokio::test]
-async fn a_recipe_of_the_other_kind_of_input_is_rejected() {
-    let other = solution_version("aws-item-attribute-affinity");
-    let error = segment_of(segment_request(), "", &other).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::InvalidRequest);
-    assert!(error.message.contains("its recipe reads lines of itemAttributes"), "{error}");
-}
-
-#[tokio::test]
-async fn a_recipe_that_may_not_be_read_is_skipped() {
-    let denied = no_solution_version(403, "AccessDeniedException");
-    let checked = segment_of(segment_request(), "", &denied).await.unwrap();
-    assert_eq!(checked["skipped"], json!(["recipe"]));
-}
-
-#[tokio::test]
-async fn a_solution_version_of_another_account_is_not_read() {
-    let version = solution_version("aws-item-affinity");
+async fn a_solution_version_of_another_region_is_rejected() {
     let mut request = segment_request();
-    request["solutionVersionArn"] = json!(SOLUTION_VERSION.replace("123456789012", "444455556666"));
-    let checked = segment_of(request, "", &version).await.unwrap();
-    assert_eq!((&checked["skipped"], version.num_calls()), (&json!(["recipe"]), 0));
+    request["solutionVersionArn"] = json!("arn:aws:personalize:eu-west-1:123456789012:solution/runners/1b2c3d4e");
+    let error = segment_of(request, "").await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.starts_with("solutionVersionArn: "), "{error}");
 }
 
 #[tokio::test]
-async fn a_solution_version_that_is_not_found_is_an_error() {
-    let missing = no_solution_version(400, "ResourceNotFoundException");
-    let error = segment_of(segment_request(), "", &missing).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::NotFound);
-    assert!(error.message.ends_with("Check solutionVersionArn."), "{error}");
+async fn an_object_that_cannot_be_checked_is_not_left_out() {
+    let odd = listing(&["in/1", "in/part\u{2028}2"]);
+    let error = segment(&segment_request(), &[&odd, &holding("in/1", "{\"itemId\":\"1\"}")]).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.contains(r#""in/part\u{2028}2", whose key has a line end"#), "{error}");
+}
+
+#[tokio::test]
+async fn warnings_about_files_are_limited() {
+    const KEYS: [&str; 11] = ["in/1", "in/2", "in/3", "in/4", "in/5", "in/6", "in/7", "in/8", "in/9", "in/10", "in/11"];
+    let body = "{\"itemId\": \"106\", \"filterValues\": {\"GENRE\": \"Comedy\"}}";
+    let (list, written) = (listing(&KEYS), Written::default().putting());
+    let files = KEYS.map(|key| holding(key, body));
+    let rules: Vec<&Rule> = files.iter().chain([&list, &written]).collect();
+    let checked = segment(&segment_request(), &rules).await.unwrap();
+    assert_eq!(checked["warnings"].as_array().unwrap().len(), 10);
 }
 
 #[tokio::test]
@@ -626,9 +605,8 @@ async fn an_output_key_is_compared_with_the_stacks() {
     let key = "arn:aws:kms:us-east-1:123456789012:key/1";
     let mut request = segment_request();
     request["jobOutput"]["s3DataDestination"] = json!({"path": "s3://seeds-bucket/out/", "kmsKeyArn": key});
-    let version = solution_version("aws-item-affinity");
-    assert!(segment_of(request.clone(), key, &version).await.is_ok());
-    let error = segment_of(request, "", &version).await.unwrap_err();
+    assert!(segment_of(request.clone(), key).await.is_ok());
+    let error = segment_of(request, "").await.unwrap_err();
     assert_eq!(error.name, ErrorName::InvalidRequest);
     assert!(error.message.starts_with("jobOutput.s3DataDestination.kmsKeyArn:"), "{error}");
 }
@@ -680,12 +658,28 @@ fn the_sample_event_is_of_the_functions_form() {
 async fn a_too_large_input_says_to_upload_the_request() {
     let mut event = event(&Value::Null);
     event["inputCharacters"] = json!(261_900);
-    let aws = Aws {
-        objects: Objects(mock_client!(aws_sdk_s3, [])),
-        ml: mock_client!(aws_sdk_cleanroomsml, []),
-        personalize: mock_client!(aws_sdk_personalize, []),
-    };
+    let aws = Aws { objects: Objects(mock_client!(aws_sdk_s3, [])), ml: mock_client!(aws_sdk_cleanroomsml, []) };
     let error = check(event, &aws, "seeds-bucket").await.unwrap_err();
     assert_eq!(error.name, ErrorName::InvalidRequest);
     assert!(error.message.contains("Upload the request as requests/<name>.json"), "{error}");
+}
+
+#[tokio::test]
+async fn an_audience_of_another_account_is_not_exported() {
+    let arn = "arn:aws:cleanrooms-ml:us-east-1:444455556666:audience-generation-job/1";
+    let error = run(&json!({"audienceGenerationJobArn": arn, "export": "5pct"}), &[], &model(500)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InvalidRequest);
+    assert!(error.message.starts_with("audienceGenerationJobArn: arn:"), "{error}");
+    assert!(error.message.contains("of another account"), "{error}");
+}
+
+#[tokio::test]
+async fn sql_in_the_input_of_an_execution_is_rejected() {
+    for sql in [json!({"queryString": "SELECT secret"}), json!({"parameters": {"city": "secret"}})] {
+        let input = json!({"seedAudience": {"sqlParameters": sql}});
+        let error = run(&input, &[], &model(500)).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.ends_with("Upload the request as requests/<name>.json."), "{error}");
+        assert!(!error.message.contains("secret"), "{error}");
+    }
 }

@@ -1,5 +1,8 @@
-//! Reads where the checked request lies, calls `CreateBatchSegmentJob` (and `ListBatchSegmentJobs` where a job may be
-//! there already), answers `batchSegmentJobArn` and the name that the job bears.
+//! Starts the batch segment job, once.
+//!
+//! Reads the checked request. Calls `DescribeSolutionVersion`, whose recipe must read the input's kind of lines, and
+//! `CreateBatchSegmentJob`; `ListBatchSegmentJobs` if the job may exist already. Answers `batchSegmentJobArn`, the job's
+//! name, and which checks were skipped.
 
 use std::time::SystemTime;
 
@@ -7,11 +10,12 @@ use aws_sdk_personalize::types::{BatchSegmentJobInput, BatchSegmentJobOutput, S3
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use lookalike::client::Knock;
 use lookalike::environment::Environment;
-use lookalike::execution::{Attempt, Deadline, Execution, Moment, read_event};
+use lookalike::execution::{Attempt, Deadline, Execution, Moment, Skipped, read_event};
 use lookalike::job::{self, Listed};
 use lookalike::once::{Found, Started, start_once};
+use lookalike::segment_input::InputKind;
 use lookalike::segment_request::{S3Data, SegmentDefaults, SegmentRequest};
-use lookalike::values::{JobName, S3Uri};
+use lookalike::values::{JobName, S3Uri, SolutionVersionArn};
 use lookalike::{Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,6 +44,11 @@ struct Event {
     deadline: Deadline,
     execution: Execution,
     attempt: Attempt,
+    /// The kind of lines in the input; `None` if it was not read.
+    input_kind: Option<InputKind>,
+    /// Which checks `check-request` skipped.
+    #[serde(default)]
+    skipped: Vec<Skipped>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -47,12 +56,18 @@ struct Event {
 struct Answer {
     batch_segment_job_arn: String,
     name: JobName,
+    skipped: Vec<Skipped>,
 }
 
 async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
-    let event: Event = read_event(event)?;
+    let mut event: Event = read_event(event)?;
     log::about(&event.execution);
     let request = fetch(&event.checked_request, &aws.s3).await?;
+    let recipe = read_recipe(&request.solution_version_arn, &event.execution, &aws.personalize).await?;
+    match (recipe, event.input_kind) {
+        (Some(recipe), Some(kind)) => kind.check_recipe(&recipe)?,
+        _ => event.skipped.push(Skipped::Recipe),
+    }
     event.deadline.allow(SystemTime::now().into(), format_args!("Batch segment job {}", request.job_name))?;
     let Started { job, name, was_there } = start_once(
         &job::names_to_try(&request.job_name.to_job_name(), &event.execution),
@@ -62,7 +77,7 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     )
     .await?;
     tracing::info!(was_there, "started the segment job");
-    Ok(Answer { batch_segment_job_arn: job, name })
+    Ok(Answer { batch_segment_job_arn: job, name, skipped: event.skipped })
 }
 
 /// Reads the request that `check-request` wrote.
@@ -74,6 +89,27 @@ async fn fetch(place: &S3Uri, s3: &aws_sdk_s3::Client) -> Result<SegmentRequest,
     let bytes = object.body.collect().await.map_err(|_| broken("the transfer broke off"))?.into_bytes();
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| broken("the checked request is no JSON"))?;
     Ok(SegmentRequest::read(&value, &SegmentDefaults::default())?)
+}
+
+/// Reads the recipe of a solution version; `None` if it is of another account or the function may not read it.
+async fn read_recipe(
+    arn: &SolutionVersionArn,
+    execution: &Execution,
+    personalize: &aws_sdk_personalize::Client,
+) -> Result<Option<String>, Error> {
+    if !execution.owns("solutionVersionArn", arn.as_str())? {
+        return Ok(None);
+    }
+    let version = personalize.describe_solution_version().solution_version_arn(arn.as_str()).send().await;
+    match version.map_err(Error::from) {
+        Ok(version) => Ok(version.solution_version.and_then(|version| version.recipe_arn)),
+        Err(error) if error.name == ErrorName::AccessDenied => Ok(None),
+        Err(error) => {
+            let error = error.doing(format_args!("reading the solution version {arn}"));
+            let is_wrong = matches!(error.name, ErrorName::NotFound | ErrorName::InvalidRequest);
+            Err(if is_wrong { error.advising("Check solutionVersionArn.") } else { error })
+        }
+    }
 }
 
 /// Starts the job, once: the SDK must not repeat a call whose outcome it does not know.

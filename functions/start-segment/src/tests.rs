@@ -2,8 +2,9 @@
 use super::*;
 use aws_sdk_personalize::Client;
 use aws_sdk_personalize::operation::create_batch_segment_job::CreateBatchSegmentJobOutput;
+use aws_sdk_personalize::operation::describe_solution_version::DescribeSolutionVersionOutput;
 use aws_sdk_personalize::operation::list_batch_segment_jobs::ListBatchSegmentJobsOutput;
-use aws_sdk_personalize::types::BatchSegmentJobSummary;
+use aws_sdk_personalize::types::{BatchSegmentJobSummary, SolutionVersion};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
@@ -13,11 +14,14 @@ use serde_json::json;
 
 const VERSION: &str = "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e";
 
+const EXECUTION: &str = "arn:aws:states:us-east-1:123456789012:execution:segment:run";
+
 fn event(retries: u32) -> Value {
     json!({
         "checkedRequest": "s3://seeds/checked/run.json", "deadline": "2999-01-01T00:00:00Z",
         "attempt": {"retryCount": retries},
-        "execution": {"id": "arn:run", "name": "run", "startTime": "2026-11-22T16:00:00Z"},
+        "inputKind": "itemId", "skipped": [],
+        "execution": {"id": EXECUTION, "name": "run", "startTime": "2026-11-22T16:00:00Z"},
     })
 }
 
@@ -66,13 +70,37 @@ fn refusing(code: &'static str) -> Rule {
     })
 }
 
+/// A solution version with that recipe.
+fn solution_version(recipe: &'static str) -> Rule {
+    mock!(Client::describe_solution_version)
+        .match_requests(|describe| describe.solution_version_arn() == Some(VERSION))
+        .then_output(move || {
+            let arn = format!("arn:aws:personalize:::recipe/{recipe}");
+            let version = SolutionVersion::builder().recipe_arn(arn).build();
+            DescribeSolutionVersionOutput::builder().solution_version(version).build()
+        })
+}
+
+fn no_solution_version(status: u16, code: &'static str) -> Rule {
+    mock!(Client::describe_solution_version).then_http_response(move || {
+        let body = json!({"__type": code, "message": "no"}).to_string();
+        HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+    })
+}
+
 async fn run(event: Value, rules: &[&Rule]) -> Result<String, Error> {
+    let version = solution_version("aws-item-affinity");
+    let rules: Vec<&Rule> = rules.iter().copied().chain([&version]).collect();
+    Ok(answer(event, &rules).await?.batch_segment_job_arn)
+}
+
+async fn answer(event: Value, rules: &[&Rule]) -> Result<Answer, Error> {
     let get = mock!(aws_sdk_s3::Client::get_object)
         .match_requests(|get| get.bucket() == Some("seeds") && get.key() == Some("checked/run.json"))
         .then_output(|| GetObjectOutput::builder().body(ByteStream::from(request().to_string().into_bytes())).build());
     let s3 = mock_client!(aws_sdk_s3, [&get]);
     let personalize = mock_client!(aws_sdk_personalize, RuleMode::MatchAny, rules);
-    Ok(start(event, &Aws { s3, personalize }, "stack").await?.batch_segment_job_arn)
+    start(event, &Aws { s3, personalize }, "stack").await
 }
 
 #[tokio::test]
@@ -90,7 +118,7 @@ async fn a_first_attempt_starts_at_once_with_every_field_and_our_tags() {
                     == ("s3://b/in", Some("arn:aws:kms:us-east-1:123456789012:key/1"))
                 && (output.path(), output.kms_key_arn()) == ("s3://b/out/", None)
                 && request.role_arn() == Some("arn:aws:iam::123456789012:role/segments")
-                && tags == [("team", "growth"), ("lookalike:stack", "stack"), ("lookalike:run", "arn:run")]
+                && tags == [("team", "growth"), ("lookalike:stack", "stack"), ("lookalike:run", EXECUTION)]
         })
         .then_output(|| CreateBatchSegmentJobOutput::builder().batch_segment_job_arn("arn:new").build());
     assert_eq!(run(event(0), &[&start]).await.unwrap(), "arn:new");
@@ -156,4 +184,45 @@ async fn an_answer_that_is_lost_is_not_sent_for_again_by_the_sdk() {
 fn the_sample_event_is_of_the_functions_form() {
     let sample = include_str!("../../../tests/events/start-segment.json");
     read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
+}
+
+#[tokio::test]
+async fn a_recipe_of_the_other_kind_of_input_is_rejected() {
+    let (other, start) = (solution_version("aws-item-attribute-affinity"), starting());
+    let error = answer(event(0), &[&other, &start]).await.unwrap_err();
+    assert_eq!((error.name, start.num_calls()), (ErrorName::InvalidRequest, 0));
+    assert!(error.message.contains("its recipe reads lines of itemAttributes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recipe_that_may_not_be_read_is_skipped() {
+    let denied = no_solution_version(403, "AccessDeniedException");
+    let answer = answer(event(0), &[&denied, &starting()]).await.unwrap();
+    assert_eq!(answer.skipped, [Skipped::Recipe]);
+}
+
+#[tokio::test]
+async fn an_input_that_was_not_read_is_not_compared() {
+    let mut event = event(0);
+    event["inputKind"] = Value::Null;
+    event["skipped"] = json!(["input"]);
+    let answer = answer(event, &[&solution_version("aws-item-attribute-affinity"), &starting()]).await.unwrap();
+    assert_eq!(answer.skipped, [Skipped::Input, Skipped::Recipe]);
+}
+
+#[tokio::test]
+async fn a_solution_version_of_another_account_is_not_read() {
+    let mut event = event(0);
+    event["execution"]["id"] = json!(EXECUTION.replace("123456789012", "444455556666"));
+    let version = solution_version("aws-item-affinity");
+    let answer = answer(event, &[&version, &starting()]).await.unwrap();
+    assert_eq!((answer.skipped, version.num_calls()), (vec![Skipped::Recipe], 0));
+}
+
+#[tokio::test]
+async fn a_solution_version_that_is_not_found_is_an_error() {
+    let (missing, start) = (no_solution_version(400, "ResourceNotFoundException"), starting());
+    let error = answer(event(0), &[&missing, &start]).await.unwrap_err();
+    assert_eq!((error.name, start.num_calls()), (ErrorName::NotFound, 0));
+    assert!(error.message.ends_with("Check solutionVersionArn."), "{error}");
 }

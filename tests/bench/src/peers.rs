@@ -61,10 +61,7 @@ pub(crate) fn function(bootstraps: &Path, name: &'static str, expected: &'static
         name,
         program: bootstraps.join(name),
         arguments: Vec::new(),
-        environment: vec![
-            ("STACK_NAME", "lookalike".to_owned()),
-            ("SEED_BUCKET", "my-seeds".to_owned()),
-        ],
+        environment: vec![("STACK_NAME", "lookalike".to_owned()), ("SEED_BUCKET", "my-seeds".to_owned())],
         event: std::fs::read_to_string(root().join("tests/events").join(name).with_extension("json"))?,
         expected,
     })

@@ -64,8 +64,8 @@ impl Reader {
         text.parse().map_err(|problem| self.wrong(&members.path(key), problem)).ok()
     }
 
-    /// Reads a text whose pattern in the service model uses `.`, which matches no line break. Not every type of Lookalike
-    /// checks that.
+    /// Reads a text whose pattern in the service model uses `.`, which matches no line break. Checked here too, so that a
+    /// mistake in Lookalike's types is seen.
     pub(crate) fn line<T: FromStr<Err = String>>(&mut self, members: &Members<'_>, key: &str) -> Option<T> {
         let has_line_break = |text: &str| text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
         if members.get(key)?.as_str().is_some_and(has_line_break) {

@@ -1,7 +1,7 @@
 //! The requests of Clean Rooms ML, read and checked as its service model defines them. Unknown members are ignored.
 //!
-//! Most limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once. Where the
-//! service model is narrower, the reader checks the rest.
+//! Most limits of names, ARNs and places are those of `lookalike`'s types, so that they are written once. `tests/template`
+//! holds these types to the service models.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -15,7 +15,8 @@ OTHER = {"detail-type": "Something Else", "detail": {}}
 def drive(definition, bodies, answers):
     """Runs the workflow over a queue of these bodies, each delivery answered in turn. Answers what was delivered and what
     was deleted."""
-    queue = [{"MessageId": f"m{n}", "ReceiptHandle": f"r{n}", "Body": json.dumps(body)} for n, body in enumerate(bodies)]
+    queue = [{"MessageId": f"m{n}", "ReceiptHandle": f"r{n}", "Body": body if isinstance(body, str) else json.dumps(body)}
+             for n, body in enumerate(bodies)]
     delivered, deleted = [], []
 
     def task(call):
@@ -25,7 +26,10 @@ def drive(definition, bodies, answers):
         if call.state == "DeleteLetter":
             deleted.append(call.arguments["ReceiptHandle"])
             return {}
-        delivered.append((call.arguments["FunctionName"], call.arguments["Payload"]))
+        if call.state == "PublishEvent":
+            delivered.append(("bus", call.arguments["Entries"][0]))
+        else:
+            delivered.append((call.arguments["FunctionName"], call.arguments["Payload"]))
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -53,19 +57,36 @@ def each_letter_is_delivered_to_the_function_it_was_for_and_deleted(definition):
 
 def a_letter_that_fails_again_stays_and_the_others_are_delivered(definition):
     execution, delivered, deleted = drive(definition, [UPLOAD, END, UPLOAD], [{}, failing("AccessDenied"), {}])
-    fails(execution, "LettersLeft", "2 delivered, 1 left", "m1 (AccessDenied)")
+    fails(execution, "LettersLeft", "2 delivered, 1 not", "m1 (AccessDenied)")
     assert deleted == ["r0", "r2"]
 
 
 def a_letter_that_is_for_none_of_the_functions_stays(definition):
     execution, delivered, deleted = drive(definition, [OTHER, UPLOAD], [{}])
-    fails(execution, "LettersLeft", "1 delivered, 1 left", "m0 (")
+    fails(execution, "LettersLeft", "1 delivered, 1 not", "m0 (")
     assert deleted == ["r1"]
+
+
+def an_event_of_the_bus_is_published_again(definition):
+    event = {"source": "lookalike", "detail-type": "Audience Ready", "resources": ["arn:run"], "detail": {"version": "1"}}
+    body = json.dumps(event, separators=(",", ":"))
+    execution, delivered, deleted = drive(definition, [body], [{}])
+    assert execution.output == {"delivered": 1}, execution
+    (to, entry), = delivered
+    assert to == "bus" and entry["DetailType"] == "Audience Ready" and entry["Detail"] == {"version": "1"}, entry
+    assert entry["Resources"] == ["arn:run"] and entry["EventBusName"] == "${EventBusName}", entry
+    assert deleted == ["r0"]
+
+
+def a_full_history_ends_the_run_before_another_message_is_taken(definition):
+    execution, delivered, _ = drive(definition, [UPLOAD] * 901, [{}] * 901)
+    fails(execution, "LettersLeft", "900 delivered", "may have more messages")
+    assert len(delivered) == 900
 
 
 def letters_that_all_fail_are_not_tried_for_ever(definition):
     execution, delivered, deleted = drive(definition, [UPLOAD] * 12, [failing("NotFound")] * 12)
-    fails(execution, "LettersLeft", "0 delivered, 12 left", "and more")
+    fails(execution, "LettersLeft", "0 delivered, 12 not", "and more")
     assert len(delivered) == 12 and deleted == []
 
 

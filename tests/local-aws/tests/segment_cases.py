@@ -13,7 +13,7 @@ CHECKED = {
     "skipped": [],
     "poll": {"minSeconds": 13, "maxSeconds": 900},
 }
-STARTED = {"batchSegmentJobArn": ARN, "name": "spring"}
+STARTED = {"batchSegmentJobArn": ARN, "name": "spring", "skipped": []}
 READY = {
     **NOTHING, "phase": "READY", "status": "ACTIVE", "outputLocation": "s3://b/out/", "createTime": "2026-01-01T00:00:05Z",
 }
@@ -44,6 +44,7 @@ def a_request_becomes_segments(definition):
     start = called(payloads, "StartSegment")[0]
     assert start["checkedRequest"] == CHECKED["checkedRequest"] and start["deadline"] == CHECKED["deadline"]
     assert start["attempt"] == {"retryCount": 0, "redriveCount": 0, "quotaWaits": 0}
+    assert (start["inputKind"], start["skipped"]) == ("itemId", []), start
     looks = called(payloads, "CheckSegment")
     assert [look["wasThere"] for look in looks] == [False, True, True]
     assert looks[0]["batchSegmentJobArn"] == ARN and looks[0]["startTime"]
@@ -97,12 +98,14 @@ def a_bad_end_without_a_report_has_its_cause_alone(definition):
 
 def an_output_that_may_not_be_read_is_told_as_not_counted(definition):
     execution, payloads, _ = drive(definition, {
-        "CheckRequest": [{**CHECKED, "input": None, "skipped": ["input"]}], "StartSegment": [STARTED],
-        "CheckSegment": [READY],
-        "CountSegment": [{"output": None, "skipped": ["input", "output"], "error": None, "cause": None}],
+        "CheckRequest": [{**CHECKED, "input": None, "skipped": ["input"]}],
+        "StartSegment": [{**STARTED, "skipped": ["input", "recipe"]}], "CheckSegment": [READY],
+        "CountSegment": [{"output": None, "skipped": ["input", "recipe", "output"], "error": None, "cause": None}],
     })
     assert execution.error is None and execution.output["output"] is None, execution
-    assert execution.output["skipped"] == called(payloads, "WriteReport")[0]["skipped"] == ["input", "output"]
+    assert called(payloads, "StartSegment")[0]["inputKind"] is None
+    assert called(payloads, "CountSegment")[0]["skipped"] == ["input", "recipe"]
+    assert execution.output["skipped"] == called(payloads, "WriteReport")[0]["skipped"] == ["input", "recipe", "output"]
 
 
 def an_error_that_does_not_pass_ends_the_run_at_once(definition):

@@ -1,11 +1,10 @@
-"""MiniStack as if a proxy in front of it ended TLS: it holds the seed bucket's policy, which refuses plain HTTP.
+"""Starts MiniStack with four corrections, so that it behaves more like AWS:
 
-Its policy simulation is told what is known of a request (ContextEntries), which it has no ear for: without, no condition
-such as iam:PassedToService could ever be met.
-
-Hundreds of runs share its one interpreter. So an expression of a workflow may take a minute by the clock instead of a
-second, most of which is waiting; and whoever waits asks for the interpreter twenty times a second, not two hundred, or
-else asking is all that is done.
+- Its callers came by TLS, as behind a proxy: the bucket policy rejects plain HTTP.
+- Its policy simulation reads ContextEntries: without them no condition such as iam:PassedToService could be met.
+- Conditions of a template know the pseudo parameters (AWS::AccountId, AWS::Partition, AWS::Region).
+- Hundreds of runs share its one interpreter. So an expression of a workflow may take a minute by the clock instead of a
+  second, and threads ask for the interpreter twenty times a second instead of two hundred.
 """
 
 import contextvars
@@ -15,10 +14,17 @@ import jsonata
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import iam
+from ministack.services.cloudformation import changesets, engine, handlers
 
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": {"Value": "000000000000"},
+    "AWS::Partition": {"Value": "aws"},
+    "AWS::Region": {"Value": "us-east-1"},
+}
 serve = app.app
 extract, resolve = iam._extract_simulate_params, iam_evaluator._resolve_condition_key
 parse = jsonata.Jsonata.jsonata
+evaluate = engine._evaluate_conditions
 known = contextvars.ContextVar("known", default={})
 
 
@@ -35,7 +41,13 @@ def extract_with_context(params):
     return extract(params)
 
 
+def evaluate_with_pseudo_parameters(template, parameters):
+    return evaluate(template, PSEUDO_PARAMETERS | parameters)
+
+
 sys.setswitchinterval(0.05)
+for module in (changesets, engine, handlers):
+    module._evaluate_conditions = evaluate_with_pseudo_parameters
 app.app = behind_tls
 jsonata.Jsonata.jsonata = lambda expression, timeout=None: parse(expression, timeout=timeout and 60 * timeout)
 iam._extract_simulate_params = extract_with_context
