@@ -97,13 +97,13 @@ def needed(stack):
               for key in ("seeds/a", "requests/a", "segments/a")],
             s3("PutObject", "checked/a"), s3("AbortMultipartUpload", "checked/a"), decrypt,
             ("cleanrooms-ml:GetConfiguredAudienceModel", model, {}),
-            ("personalize:DescribeSolutionVersion", stack.arn("personalize", "solution/one/two"), {}),
         ],
         "StartGenerationFunctionRole": [
             s3("GetObject", "checked/a"), decrypt,
             *[("cleanrooms-ml:StartAudienceGenerationJob", resource, {})
               for resource in (model, their_model, generation, their_generation)],
             ("cleanrooms-ml:TagResource", generation, {}),
+            ("cleanrooms-ml:TagResource", their_generation, {}),
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
             ("iam:PassRole", stack.role("SeedRole"), TO_CLEAN_ROOMS),
         ],
@@ -119,6 +119,7 @@ def needed(stack):
         "WriteReportFunctionRole": [s3("GetObject", "checked/a"), s3("PutObject", "reports/a"), decrypt],
         "StartSegmentFunctionRole": [
             s3("GetObject", "checked/a"), decrypt,
+            ("personalize:DescribeSolutionVersion", stack.arn("personalize", "solution/one/two"), {}),
             ("personalize:CreateBatchSegmentJob", segment, {}),
             ("personalize:TagResource", "*", {}),
             ("personalize:ListBatchSegmentJobs", "*", {}),
@@ -135,7 +136,7 @@ def needed(stack):
         "SegmentStateMachineRole": logs + invoke(
             "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
         "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "TellEnd", "DeleteAudiences") + [
-            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}),
+            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("events:PutEvents", bus, {}),
             ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],
         "DeleteAudiencesFunctionRole": [
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
@@ -196,7 +197,7 @@ def refused(stack):
         yield f"cleanrooms-ml:{action}", "*", {}
     # Jobs are started and looked at, in this account alone, and deleted where they are this stack's.
     generation = stack.arn("cleanrooms-ml", "audience-generation-job/one", account="999999999999")
-    for action in ("GetAudienceGenerationJob", "StartAudienceExportJob", "TagResource"):
+    for action in ("GetAudienceGenerationJob", "StartAudienceExportJob"):
         yield f"cleanrooms-ml:{action}", generation, {}
     generation = stack.arn("cleanrooms-ml", "audience-generation-job/one")
     for tags in ({}, {"aws:ResourceTag/lookalike:stack": "another"}):

@@ -14,7 +14,7 @@ import jsonata
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import iam
-from ministack.services.cloudformation import changesets, engine, handlers
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": {"Value": "000000000000"},
@@ -46,7 +46,7 @@ def evaluate_with_pseudo_parameters(template, parameters):
 
 
 sys.setswitchinterval(0.05)
-for module in (changesets, engine, handlers):
+for module in (changesets, engine, handlers, stacks):
     module._evaluate_conditions = evaluate_with_pseudo_parameters
 app.app = behind_tls
 jsonata.Jsonata.jsonata = lambda expression, timeout=None: parse(expression, timeout=timeout and 60 * timeout)

@@ -85,6 +85,16 @@ impl Stack {
         of_type.map(|(id, resource)| (id.as_str(), &resource["Properties"])).collect()
     }
 
+    /// Returns the ARN of the bucket or of a function.
+    pub(crate) fn arn_of(&self, id: &str) -> String {
+        let name = |max| generated_name(&Place::default(), id, max);
+        match self.resources[id]["Type"].as_str() {
+            Some("AWS::S3::Bucket") => format!("arn:aws:s3:::{}", name(63)),
+            Some("AWS::Lambda::Function") => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", name(64)),
+            other => panic!("add {other:?} to arn_of"),
+        }
+    }
+
     /// Returns the text of each workflow's definition after CloudFormation's substitutions.
     pub(crate) fn definition_texts(&self) -> BTreeMap<&str, String> {
         let machines = self.of_type("AWS::StepFunctions::StateMachine").into_iter();
@@ -208,6 +218,14 @@ impl Resolver<'_> {
                 let items = self.value(&operand[1], path)?;
                 let items: Vec<_> = items.as_array()?.iter().map(text_of).collect();
                 items.join(operand[0].as_str()?)
+            }
+            "Fn::Select" => {
+                let index: usize = text_of(&operand[0]).parse().ok()?;
+                return self.value(&operand[1], path)?.get(index).cloned();
+            }
+            "Fn::Split" => {
+                let text = text_of(&self.value(&operand[1], path)?);
+                return Some(text.split(operand[0].as_str()?).map(Value::from).collect());
             }
             "Fn::FindInMap" => {
                 let keys = self.value(operand, path)?;

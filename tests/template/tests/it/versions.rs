@@ -44,19 +44,33 @@ fn a_change_of_code_or_settings_makes_a_new_version() {
 
 /// A replaced version must not delete the one that runs still call.
 #[test]
-fn a_version_is_replaced_only_for_an_endpoint_and_retained() {
+fn a_version_is_replaced_only_for_an_endpoint_or_a_key_and_retained() {
     let changes = present().flat_map(|parameter| parameter.changes().map(|values| (parameter, values)));
     for (parameter, values) in changes.filter(|(parameter, _)| parameter.name != READ_BY_SAM) {
         let stacks = values.map(|values| Stack::new(&values));
         for version in stacks[0].versions().into_values() {
             let [first, second] = [&stacks[0], &stacks[1]].map(|stack| &stack.resources[version]);
             let replaced = differences(&first["Properties"], &second["Properties"]);
-            let is_endpoint = parameter.reader == Reader::Version;
-            let allowed = is_endpoint && replaced.iter().all(|property| property == "Description");
+            let is_in_description = parameter.reader == Reader::Version || parameter.name == "KmsKeyArn";
+            let allowed = is_in_description && replaced.iter().all(|property| property == "Description");
             assert!(replaced.is_empty() || allowed, "{} changes {replaced:?} of {version}", parameter.name);
             if !replaced.is_empty() {
                 assert_eq!(first["UpdateReplacePolicy"], "Retain", "UpdateReplacePolicy of {version}");
             }
+        }
+    }
+}
+
+/// A version's variables stay under the key that it was published with: after another key the next run needs another
+/// version.
+#[test]
+fn another_key_publishes_each_version_again() {
+    let key = present().find(|parameter| parameter.name == "KmsKeyArn").unwrap();
+    for values in key.changes() {
+        let stacks = values.map(|values| Stack::new(&values));
+        for version in stacks[0].versions().into_values() {
+            let [first, second] = [&stacks[0], &stacks[1]].map(|stack| &stack.resources[version]["Properties"]);
+            assert_ne!(first["Description"], second["Description"], "{version}");
         }
     }
 }
