@@ -100,8 +100,9 @@ async fn attributes_started_by_hand_end_in_a_segment_for_each_line() {
 #[tokio::test]
 async fn a_job_that_is_active_with_an_error_in_each_line_is_no_success() {
     let aws = aws().await;
-    let request = request(aws, "wrong-kind", ATTRIBUTES, &data("segment-items.jsonl")).await;
-    let run = run_of_input(aws, WORKFLOW, "wrong-kind", &request).await;
+    let unknown: String = (0..4).map(|item| format!("{{\"itemId\":\"unknown-{item}\"}}\n")).collect();
+    let request = request(aws, "unknown-items", ITEMS, &unknown).await;
+    let run = run_of_input(aws, WORKFLOW, "unknown-items", &request).await;
     assert_eq!(run.error.as_deref(), Some("SegmentFailed"));
     let cause = run.cause.unwrap();
     assert!(cause.contains("each of its 4 lines is an error"), "{cause}");
@@ -109,6 +110,16 @@ async fn a_job_that_is_active_with_an_error_in_each_line_is_no_success() {
     assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
     assert!(page.contains("each of its 4 lines is an error") && page.contains("What the job wrote"), "{page}");
     assert_eq!((&twin["run"]["outcome"], &twin["segment"]["output"]["errorLines"]), (&json!("FAILED"), &json!(4)));
+}
+
+#[tokio::test]
+async fn a_solution_version_for_the_other_kind_of_input_is_rejected_before_the_job() {
+    let aws = aws().await;
+    let request = request(aws, "wrong-kind", ATTRIBUTES, &data("segment-items.jsonl")).await;
+    let run = run_of_input(aws, WORKFLOW, "wrong-kind", &request).await;
+    assert_eq!(run.error.as_deref(), Some("InvalidRequest"));
+    assert!(run.cause.unwrap().contains("solutionVersionArn: its recipe reads lines of itemAttributes"));
+    assert_eq!(accepted(aws, "CreateBatchSegmentJob", "wrong-kind").await, 0);
 }
 
 #[tokio::test]

@@ -32,6 +32,24 @@ async fn entered(aws: &LocalAws, state_machine: &str, state: &str, earlier: Opti
     }
 }
 
+/// Uploads a SQL request to another stack, and returns its run when it has ended.
+async fn run_of_sql(aws: &LocalAws, outputs: &BTreeMap<String, String>, name: &str) -> Execution {
+    let request =
+        json!({"name": name, "export": "none", "seedAudience": {"sqlParameters": {"queryString": "SELECT 1"}}});
+    let put = aws.s3().put_object().bucket(&outputs["SeedBucketName"]).key(format!("requests/{name}.json"));
+    put.body(request.to_string().into_bytes().into()).send().await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let machine = &outputs["AudienceStateMachineArn"];
+        let runs = aws.sfn().list_executions().state_machine_arn(machine).send().await.unwrap().executions;
+        if let Some(run) = runs.iter().find(|run| run.name.starts_with(name)) {
+            return aws.wait_for_execution(&run.execution_arn, BOUND).await.unwrap();
+        }
+        assert!(begun.elapsed() < BOUND, "no run of {name}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// When the emulator was asked for the status of a job, as differences in seconds.
 async fn seconds_between_checks(aws: &LocalAws, name: &str) -> Vec<f64> {
     let calls = aws.calls().await.unwrap();
@@ -41,15 +59,26 @@ async fn seconds_between_checks(aws: &LocalAws, name: &str) -> Vec<f64> {
     times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default().as_secs_f64()).collect()
 }
 
+/// The generation job of a name, as the service lists it.
+async fn job_of(aws: &LocalAws, name: &Value) -> Value {
+    let mut page = aws.emulator("audience-generation-job").await.unwrap();
+    loop {
+        let jobs = page["audienceGenerationJobs"].as_array().unwrap();
+        if let Some(job) = jobs.iter().find(|job| job["name"] == *name) {
+            return job.clone();
+        }
+        let next = page["nextToken"].as_str().unwrap_or_else(|| panic!("no job {name}"));
+        page = aws.emulator(&format!("audience-generation-job?nextToken={next}")).await.unwrap();
+    }
+}
+
 /// What a run made of the parameters, as the service and the run's report have it.
 async fn parameters_of(aws: &LocalAws, run: &Execution) -> Value {
     let output = answered(run);
-    let jobs = aws.emulator("audience-generation-job").await.unwrap();
-    let jobs = jobs["audienceGenerationJobs"].as_array().unwrap();
-    let job = jobs.iter().find(|job| job["name"] == output["name"]).unwrap();
+    let job = job_of(aws, &output["name"]).await;
     let report = output["report"].as_str().unwrap().replace("index.html", "report.json");
     let report: Value = serde_json::from_slice(&aws.read(&report).await.unwrap()).unwrap();
-    let deadline = DateTime::from_str(report["deadline"].as_str().unwrap(), Format::DateTime).unwrap();
+    let deadline = DateTime::from_str(report["run"]["deadline"].as_str().unwrap(), Format::DateTime).unwrap();
     let started = DateTime::from(run.started);
     json!({
         "model": job["configuredAudienceModelArn"],
@@ -71,18 +100,22 @@ async fn a_run_keeps_the_parameters_that_it_began_with_and_the_next_has_new_ones
         put.metadata("name", name).body(data("seed-cooks.jsonl").into_bytes().into()).send().await.unwrap();
     };
     script(aws, &["stacks.py", "update", "third", "ExportPolicy=1pct", "PollMinSeconds=20", "PollMaxSeconds=20"]).await;
+    assert_eq!(run_of_sql(aws, &outputs, "sql-before").await.error.as_deref(), Some("InvalidRequest"));
     upload("before-update").await;
     let before = entered(aws, machine, "WaitForGeneration", None).await;
     let began_with = version_of(aws, machine, "CheckRequestFunction").await;
 
     let model = format!("ConfiguredAudienceModelArn={}", OTHER_MODEL);
     let collaboration = format!("CollaborationId={COLLABORATION}");
+    let membership = format!("MembershipId={COLLABORATION}");
     let changed = ["ExportPolicy=2pct,5pct", "DeadlineSeconds=36000", "PollMinSeconds=100", "PollMaxSeconds=100"];
-    script(aws, &[&["stacks.py", "update", "third", &model, &collaboration], &changed[..]].concat()).await;
+    script(aws, &[&["stacks.py", "update", "third", &model, &collaboration, &membership], &changed[..]].concat()).await;
     assert_eq!(version_of(aws, machine, "CheckRequestFunction").await, began_with, "a value published a version");
     assert_eq!(aws.execution(&before).await.unwrap().status, ExecutionStatus::Running, "the update came too late");
     upload("after-update").await;
-    let after = entered(aws, machine, "CheckRequest", Some(&before)).await;
+    let after = entered(aws, machine, "WaitForGeneration", Some(&before)).await;
+    // The emulator cannot query: it accepts the job, which then fails.
+    assert_eq!(run_of_sql(aws, &outputs, "sql-after").await.error.as_deref(), Some("GenerationFailed"));
 
     let runs =
         [aws.wait_for_execution(&before, BOUND).await.unwrap(), aws.wait_for_execution(&after, BOUND).await.unwrap()];
