@@ -180,7 +180,7 @@ impl Look<'_> {
             "ACTIVE" => status(Phase::Ready, seen),
             "CREATE_FAILED" => {
                 let cause = self.cause_of_failure(&seen);
-                ended(self.kind.failure(), cause, seen)
+                ended(self.kind.failure(), &cause, seen)
             }
             "DELETE_PENDING" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" => {
                 let cause = format!(
@@ -189,7 +189,7 @@ impl Look<'_> {
                     self.job,
                     seen.status
                 );
-                ended(ErrorName::JobDeleted, cause, seen)
+                ended(ErrorName::JobDeleted, &cause, seen)
             }
             _ => self.wait(seen),
         }
@@ -213,7 +213,7 @@ impl Look<'_> {
             _ => {}
         }
         let cause = format!("The {} {} is gone: it was deleted. Start the run again.", self.kind.noun(), self.job);
-        Ok(ended(ErrorName::JobDeleted, cause, seen))
+        Ok(ended(ErrorName::JobDeleted, &cause, seen))
     }
 
     fn wait(&self, seen: Seen) -> JobStatus {
@@ -227,7 +227,7 @@ impl Look<'_> {
                 self.deadline,
                 self.kind.after_deadline()
             );
-            return JobStatus { phase: Phase::Expired, ..ended(ErrorName::DeadlineExceeded, cause, seen) };
+            return JobStatus { phase: Phase::Expired, ..ended(ErrorName::DeadlineExceeded, &cause, seen) };
         }
         let age = seen.create_time.or(self.start_time).map_or(0, |created| self.now.seconds_since(created));
         let check_after_seconds = Some(self.poll.check_after(age, left));
@@ -259,8 +259,8 @@ fn status(phase: Phase, seen: Seen) -> JobStatus {
     }
 }
 
-fn ended(error: ErrorName, cause: String, seen: Seen) -> JobStatus {
-    JobStatus { error: Some(error), cause: Some(cut(&cause, MAX_CAUSE_BYTES)), ..status(Phase::Failed, seen) }
+fn ended(error: ErrorName, cause: &str, seen: Seen) -> JobStatus {
+    JobStatus { error: Some(error), cause: Some(cut(cause, MAX_CAUSE_BYTES)), ..status(Phase::Failed, seen) }
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ async fn run(input: Value, execution: &Execution, aws: &Aws, stack: &Stack<'_>) 
             check_no_sql(&request)?;
             (Input::Audience(request), Version::Latest)
         }
-        input => (input, Version::Latest),
+        input @ Input::Export(_) => (input, Version::Latest),
     };
     let run = match input {
         Input::Audience(request) => {

@@ -150,6 +150,9 @@ fn every_catch_reads_a_cause_by_the_one_rule_for_it() {
     assert!(read >= 2);
 }
 
+// A character has at most four bytes in JSON text, and the rest of the payload some thousands.
+const _: () = assert!(MAX_INPUT_CHARACTERS * 4 + 16_384 < 262_144);
+
 #[test]
 fn an_input_that_could_exceed_a_states_data_is_not_passed_on() {
     let input = "$states.context.Execution.Input";
@@ -162,8 +165,6 @@ fn an_input_that_could_exceed_a_states_data_is_not_passed_on() {
         let payload = &definition["States"]["CheckRequest"]["Arguments"]["Payload"];
         assert_eq!(payload["input"], rule, "{workflow}");
         assert_eq!(payload["inputCharacters"], format!("{{% $length($string({input})) %}}"), "{workflow}");
-        // A character has at most four bytes, and the rest of the payload some thousands.
-        assert!(MAX_INPUT_CHARACTERS * 4 + 16_384 < 262_144);
     }
 }
 

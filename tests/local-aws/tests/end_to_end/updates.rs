@@ -105,7 +105,7 @@ async fn a_run_keeps_the_parameters_that_it_began_with_and_the_next_has_new_ones
     let before = entered(aws, machine, "WaitForGeneration", None).await;
     let began_with = version_of(aws, machine, "CheckRequestFunction").await;
 
-    let model = format!("ConfiguredAudienceModelArn={}", OTHER_MODEL);
+    let model = format!("ConfiguredAudienceModelArn={OTHER_MODEL}");
     let collaboration = format!("CollaborationId={COLLABORATION}");
     let membership = format!("MembershipId={COLLABORATION}");
     let changed = ["ExportPolicy=2pct,5pct", "DeadlineSeconds=36000", "PollMinSeconds=100", "PollMaxSeconds=100"];

@@ -94,7 +94,7 @@ fn the_readme_says_how_the_build_gets_each_parameter() {
     }
 }
 
-/// `sam deploy --guided` stores parameters for `sam deploy` alone (aws-sam-cli, *guided_config.py*).
+/// `sam deploy --guided` stores parameters for `sam deploy` alone (aws-sam-cli, `guided_config.py`).
 #[test]
 fn samconfig_says_where_the_build_parameters_go() {
     let text = fs::read_to_string(root().join("samconfig.toml")).unwrap();
