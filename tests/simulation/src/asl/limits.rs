@@ -1,0 +1,22 @@
+//! The quotas of Step Functions for a standard workflow.
+
+/// The most events that the history of an execution holds, over all its redrives.
+pub const MAX_EVENTS: u32 = 25_000;
+
+/// The most bytes of one input, result, output or variable, and of all variables that one state assigns, as UTF-8 JSON.
+pub const MAX_DATA_BYTES: usize = 262_144;
+
+/// The most bytes of all variables of an execution.
+pub const MAX_VARIABLES_BYTES: usize = 10 * 1024 * 1024;
+
+/// The most iterations of an inline Map that run at once.
+pub(crate) const MAX_CONCURRENT_ITERATIONS: usize = 40;
+
+/// The longest wait in seconds.
+pub(crate) const MAX_WAIT_SECONDS: i64 = 99_999_999;
+
+/// The days after its end in which an execution can be redriven.
+pub(crate) const REDRIVABLE_DAYS: u64 = 14;
+
+/// The days after its end in which the name of an execution cannot be used again.
+pub(crate) const NAME_DAYS: u64 = 90;
