@@ -234,13 +234,24 @@ fn check_fields(state: &Value) -> Result<(), String> {
         "Wait" => &["Assign", "Output", "Next", "End", "Seconds", "Timestamp"],
         "Pass" => &["Assign", "Output", "Next", "End"],
         "Map" => &[
-            "Assign", "Output", "Next", "End", "Retry", "Catch", "Items", "ItemSelector", "MaxConcurrency", "ItemProcessor",
+            "Assign",
+            "Output",
+            "Next",
+            "End",
+            "Retry",
+            "Catch",
+            "Items",
+            "ItemSelector",
+            "MaxConcurrency",
+            "ItemProcessor",
         ],
         "Succeed" => &["Output"],
         "Fail" => &["Error", "Cause"],
         other => return Err(format!("Type: {other} is not interpreted")),
     };
-    let is_known = |field: &&String| ["Type", "Comment", "QueryLanguage"].contains(&field.as_str()) || fields.contains(&field.as_str());
+    let is_known = |field: &&String| {
+        ["Type", "Comment", "QueryLanguage"].contains(&field.as_str()) || fields.contains(&field.as_str())
+    };
     let unknown = state.as_object().into_iter().flat_map(Map::keys).find(|field| !is_known(field));
     match unknown {
         Some(field) => Err(format!("{field} is not interpreted in a {kind}")),
@@ -303,7 +314,9 @@ impl Reader<'_> {
             .into_iter()
             .map(|(name, value)| {
                 if self.outer.contains(&name) {
-                    return Err(format!("Assign: {name} is a variable of the states around this one, which a Map cannot assign"));
+                    return Err(format!(
+                        "Assign: {name} is a variable of the states around this one, which a Map cannot assign"
+                    ));
                 }
                 let template = Template::parse(&format!("Assign/{name}"), value)?;
                 Ok((Rc::from(name), template))
@@ -378,9 +391,10 @@ impl Reader<'_> {
                 })))
             }
             "Succeed" => Ok(Kind::Succeed { output: parse("Output", state.output.take())? }),
-            "Fail" => {
-                Ok(Kind::Fail { error: parse("Error", state.error.take())?, cause: parse("Cause", state.cause.take())? })
-            }
+            "Fail" => Ok(Kind::Fail {
+                error: parse("Error", state.error.take())?,
+                cause: parse("Cause", state.cause.take())?,
+            }),
             other => Err(format!("Type: {other} is not interpreted")),
         }
     }

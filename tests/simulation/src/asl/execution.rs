@@ -264,8 +264,8 @@ impl Execution {
 
     /// Continues after a signal until every frame waits. A late signal changes nothing.
     pub(crate) fn signal(&mut self, frame: usize, token: u64, signal: Signal, sources: &Sources) -> Vec<Effect> {
-        let is_expected = self.status == ExecutionStatus::Running
-            && self.frames.get(frame).is_some_and(|frame| frame.token == token);
+        let is_expected =
+            self.status == ExecutionStatus::Running && self.frames.get(frame).is_some_and(|frame| frame.token == token);
         if !is_expected {
             return Vec::new();
         }
@@ -348,10 +348,8 @@ impl Execution {
         let frame = &self.frames[frame];
         let state = &frame.branch.states[frame.state];
         let retry_count = || JValue::from(i64::from(frame.retries.iter().sum::<u32>()));
-        let about_state = [
-            ("EnteredTime", JValue::from(frame.entered.to_string())),
-            ("Name", JValue::from(Rc::clone(&state.name))),
-        ];
+        let about_state =
+            [("EnteredTime", JValue::from(frame.entered.to_string())), ("Name", JValue::from(Rc::clone(&state.name)))];
         let about_state =
             object(about_state.into_iter().chain(state.counts_retries().then(|| ("RetryCount", retry_count()))));
         let [execution, machine] = self.context.clone();

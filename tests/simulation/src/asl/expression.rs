@@ -55,9 +55,14 @@ impl Expression {
     /// `States.QueryEvaluationError` if the expression fails, returns no value, or returns a value that JSON cannot hold.
     pub(crate) fn evaluate(&self, field: &str, variables: &impl Lookup, sources: &Sources) -> Result<JValue, Failure> {
         let failed = |reason: &dyn fmt::Display| {
-            Failure::query(format!("The JSONata expression '{}' specified for the field '{field}' {reason}", self.source))
+            Failure::query(format!(
+                "The JSONata expression '{}' specified for the field '{field}' {reason}",
+                self.source
+            ))
         };
-        let value = self.run(variables, sources).map_err(|error| failed(&format_args!("threw an error: {}", error.message())))?;
+        let value = self
+            .run(variables, sources)
+            .map_err(|error| failed(&format_args!("threw an error: {}", error.message())))?;
         if value.is_undefined() {
             return Err(failed(&"returned nothing (undefined)."));
         }

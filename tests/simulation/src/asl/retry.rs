@@ -56,8 +56,7 @@ pub(crate) fn next_delay(
     failure: &Failure,
     rng: &mut Rng,
 ) -> Option<Duration> {
-    let (retrier, count) =
-        retriers.iter().zip(counts).find(|(retrier, _)| failure.is_one_of(&retrier.error_equals))?;
+    let (retrier, count) = retriers.iter().zip(counts).find(|(retrier, _)| failure.is_one_of(&retrier.error_equals))?;
     if *count >= retrier.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS) {
         return None;
     }

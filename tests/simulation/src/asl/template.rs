@@ -74,8 +74,7 @@ impl Template {
             Self::Literal(value) => Ok(value.clone()),
             Self::Expression { field, expression } => expression.evaluate(field, variables, sources),
             Self::Object(members) => {
-                let evaluate =
-                    |(name, value): &(String, Self)| Ok((name.clone(), value.evaluate(variables, sources)?));
+                let evaluate = |(name, value): &(String, Self)| Ok((name.clone(), value.evaluate(variables, sources)?));
                 members.iter().map(evaluate).collect::<Result<_, Failure>>().map(JValue::object)
             }
             Self::Array(items) => {

@@ -55,7 +55,8 @@ fn state_of(value: &JValue) -> State {
         JValue::Null | JValue::Bool(_) | JValue::String(_) => State::Plain,
         JValue::Number(number) if number.is_finite() => State::Plain,
         JValue::Array(items) => {
-            let is_marked = items.sequence || items.cons || items.keep_singleton || items.outer_wrapper || items.sorted_tuples;
+            let is_marked =
+                items.sequence || items.cons || items.keep_singleton || items.outer_wrapper || items.sorted_tuples;
             let own = if is_marked { State::Marked } else { State::Plain };
             items.iter().map(state_of).max().unwrap_or(State::Plain).max(own)
         }
@@ -86,7 +87,8 @@ pub(crate) fn json_bytes(value: &JValue) -> usize {
         JValue::String(text) => string_bytes(text),
         JValue::Array(items) => 1 + items.len().max(1) + items.iter().map(json_bytes).sum::<usize>(),
         JValue::Object(members) => {
-            let members_bytes: usize = members.iter().map(|(name, value)| string_bytes(name) + 1 + json_bytes(value)).sum();
+            let members_bytes: usize =
+                members.iter().map(|(name, value)| string_bytes(name) + 1 + json_bytes(value)).sum();
             1 + members.len().max(1) + members_bytes
         }
         _ => 4,
@@ -127,8 +129,18 @@ mod tests {
     #[test]
     fn the_size_is_the_length_of_the_json_text() {
         for value in [
-            json!(null), json!(true), json!(false), json!(0), json!(-7), json!(1_234_567), json!(0.25), json!(""), json!([]), json!({}),
-            json!("a\"b\\c\n\u{1}\u{8}語"), json!({"a": [1, 2, {"b": "c"}], "d\"": [[]]}),
+            json!(null),
+            json!(true),
+            json!(false),
+            json!(0),
+            json!(-7),
+            json!(1_234_567),
+            json!(0.25),
+            json!(""),
+            json!([]),
+            json!({}),
+            json!("a\"b\\c\n\u{1}\u{8}語"),
+            json!({"a": [1, 2, {"b": "c"}], "d\"": [[]]}),
         ] {
             let text = value.to_string();
             assert_eq!(json_bytes(&JValue::from(value)), text.len(), "{text}");

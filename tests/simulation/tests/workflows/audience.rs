@@ -86,7 +86,10 @@ fn a_seed_becomes_an_exported_audience() {
     let run = run(accepted()
         .answers("StartGeneration", [started()])
         .answers("CheckGeneration", [running(15), running(20), ready_with(&sizes())])
-        .answers("CheckExports", [json!({"5": 7, "10000": exported("s3://out/1")}), json!({"5": exported("s3://out/5")})]));
+        .answers(
+            "CheckExports",
+            [json!({"5": 7, "10000": exported("s3://out/1")}), json!({"5": exported("s3://out/5")})],
+        ));
     let exports = json!([
         with(&exported("s3://out/5"), json!({"name": "spring-5pct", "audienceSize": sizes()[0]})),
         with(&exported("s3://out/1"), json!({"name": "spring-10000", "audienceSize": sizes()[1]})),
@@ -99,7 +102,10 @@ fn a_seed_becomes_an_exported_audience() {
     assert_eq!(run.wait_seconds(), [15, 20, 7]);
     let report = run.payloads("WriteReport")[0];
     assert_eq!((&report["exports"], &report["error"], &report["quotaWaits"]), (&exports, &Value::Null, &json!(0)));
-    assert_eq!((&report["generation"]["metrics"], &report["checkedRequest"]), (&metrics(), &checked()["checkedRequest"]));
+    assert_eq!(
+        (&report["generation"]["metrics"], &report["checkedRequest"]),
+        (&metrics(), &checked()["checkedRequest"])
+    );
 }
 
 #[test]
@@ -339,9 +345,8 @@ fn the_text_of_a_cause_is_kept_if_an_export_does_not_start() {
 fn the_text_of_a_cause_is_kept_if_exports_cannot_be_checked() {
     for (failure, text) in real_causes() {
         let first: Answer = json!({"5": exported("s3://out/a"), "10000": 7}).into();
-        let run = run(generated(&sizes())
-            .answers("CheckExports", [first])
-            .answers("CheckExports", vec![failure.clone(); 7]));
+        let run =
+            run(generated(&sizes()).answers("CheckExports", [first]).answers("CheckExports", vec![failure.clone(); 7]));
         run.fails("ExportFailed", &[&format!("10000 ({}: {text}). There: 5pct.", failure.error)]);
         assert_eq!(run.payloads("WriteReport").len(), 1);
     }
@@ -392,10 +397,7 @@ fn exports_that_can_no_longer_be_checked_end_the_run() {
     for failure in [Failure::of_function("AccessDenied", "because"), Failure::new("AccessDenied", "because")] {
         let first: Answer = json!({"5": exported("s3://out/a"), "10000": 7}).into();
         let run = run(generated(&sizes()).answers("CheckExports", [first, failure.into()]));
-        run.fails(
-            "ExportFailed",
-            &["1 of 2 exports are not there: 10000 (AccessDenied: because). There: 5pct."],
-        );
+        run.fails("ExportFailed", &["1 of 2 exports are not there: 10000 (AccessDenied: because). There: 5pct."]);
         let exports = run.payloads("WriteReport")[0]["exports"].clone();
         assert_eq!((&exports[0]["status"], &exports[1]["status"]), (&json!("ACTIVE"), &json!("UNKNOWN")));
     }
@@ -404,7 +406,8 @@ fn exports_that_can_no_longer_be_checked_end_the_run() {
 #[test]
 fn an_export_past_the_deadline_fails_the_run_so() {
     let expired = missing("DeadlineExceeded", "still CREATE_PENDING");
-    let run = run(generated(&sizes()).answers("CheckExports", [json!({"5": exported("s3://out/a"), "10000": expired})]));
+    let run =
+        run(generated(&sizes()).answers("CheckExports", [json!({"5": exported("s3://out/a"), "10000": expired})]));
     run.fails("DeadlineExceeded", &["10000 (DeadlineExceeded: still CREATE_PENDING). There: 5pct."]);
 }
 

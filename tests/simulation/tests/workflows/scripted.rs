@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use simulation::asl::{
-    Call, Definition, ExecutionId, ExecutionStatus, Failure, Reply, StateMachine, StepFunctions, Timestamp, Usage, World,
+    Call, Definition, ExecutionId, ExecutionStatus, Failure, Reply, StateMachine, StepFunctions, Timestamp, Usage,
+    World,
 };
 
 pub(crate) const REPORT: &str = "s3://b/reports/run/index.html";
@@ -51,7 +52,11 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn answers<T: Into<Answer>>(mut self, state: &'static str, answers: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn answers<T: Into<Answer>>(
+        mut self,
+        state: &'static str,
+        answers: impl IntoIterator<Item = T>,
+    ) -> Self {
         self.answers.entry(state).or_default().extend(answers.into_iter().map(Into::into));
         self
     }
