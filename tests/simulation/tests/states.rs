@@ -113,14 +113,19 @@ fn pass(output: &str) -> Result<Value, String> {
     }
 }
 
-/// Returns a Task with these fields added.
-fn task(more: Value) -> Value {
-    let mut task = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true});
-    task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    if task.get("Next").is_some() {
-        task.as_object_mut().unwrap().remove("End");
+/// Returns a state with these fields added.
+fn extended(mut state: Value, more: Value) -> Value {
+    if let (Value::Object(state), Value::Object(more)) = (&mut state, more) {
+        state.extend(more);
     }
-    task
+    state
+}
+
+/// Returns a Task with these fields added. It is the last state if they have no `Next`.
+fn task(more: Value) -> Value {
+    let end = if more.get("Next").is_some() { json!({}) } else { json!({"End": true}) };
+    let task = extended(json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}), end);
+    extended(task, more)
 }
 
 fn answer(payload: Value) -> Reply {
@@ -257,7 +262,7 @@ fn a_wait_takes_its_seconds_of_virtual_time() {
     let states = json!({"A": {"Type": "Wait", "Seconds": "{% 60 * 60 * 24 * 2 %}", "End": true}});
     let run = Run::new("A", &states, json!({"a": 1}), []);
     assert_eq!(*run.output(), json!({"a": 1}));
-    assert_eq!(run.elapsed(), Duration::from_secs(172_800));
+    assert_eq!(run.elapsed(), Duration::from_hours(48));
 }
 
 #[test]
@@ -370,7 +375,7 @@ fn a_task_that_does_not_answer_in_time_is_a_timeout_without_a_cause() {
 #[test]
 fn an_answer_at_the_last_moment_is_in_time() {
     let states = json!({"A": task(json!({"TimeoutSeconds": 60}))});
-    let run = Run::new("A", &states, json!({}), [Reply::payload_after(Duration::from_secs(60), json!(1))]);
+    let run = Run::new("A", &states, json!({}), [Reply::payload_after(Duration::from_mins(1), json!(1))]);
     assert_eq!(run.output()["Payload"], 1);
 }
 
@@ -395,7 +400,7 @@ fn a_fail_state_evaluates_its_error_and_cause() {
 
 /// Returns a Map over the input whose iterations call a task.
 fn map(more: Value, task_fields: Value) -> Value {
-    let mut map = json!({
+    let map = json!({
         "Type": "Map",
         "Items": "{% $states.input.items %}",
         "ItemSelector": {"value": "{% $states.context.Map.Item.Value %}", "index": "{% $states.context.Map.Item.Index %}"},
@@ -409,8 +414,7 @@ fn map(more: Value, task_fields: Value) -> Value {
         },
         "End": true,
     });
-    map.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    map
+    extended(map, more)
 }
 
 #[test]
@@ -583,12 +587,9 @@ fn the_variables_of_one_state_share_256_kib() {
 fn all_variables_share_10_mib() {
     let states: serde_json::Map<String, Value> = (0..45)
         .map(|index| {
-            let mut state = json!({"Type": "Pass", "Assign": {format!("v{index}"): "{% $states.input %}"}});
-            state.as_object_mut().unwrap().extend(match index {
-                44 => json!({"End": true}).as_object().unwrap().clone(),
-                _ => json!({"Next": format!("S{}", index + 1)}).as_object().unwrap().clone(),
-            });
-            (format!("S{index}"), state)
+            let next = if index == 44 { json!({"End": true}) } else { json!({"Next": format!("S{}", index + 1)}) };
+            let state = json!({"Type": "Pass", "Assign": {format!("v{index}"): "{% $states.input %}"}});
+            (format!("S{index}"), extended(state, next))
         })
         .collect();
     let run = Run::new("S0", &json!(states), json!("x".repeat(MAX_DATA_BYTES - 2)), []);

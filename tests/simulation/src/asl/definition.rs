@@ -64,7 +64,7 @@ impl Definition {
         if machine.query_language.as_deref() != Some("JSONata") {
             return Err(DefinitionError("QueryLanguage is not JSONata: only JSONata is interpreted".to_owned()));
         }
-        let root = Branch::new(machine.start_at, machine.states, &BTreeSet::new()).map_err(DefinitionError)?;
+        let root = Branch::new(&machine.start_at, machine.states, &BTreeSet::new()).map_err(DefinitionError)?;
         Ok(Self { root: Rc::new(root) })
     }
 }
@@ -269,7 +269,7 @@ struct Reader<'a> {
 }
 
 impl Branch {
-    fn new(start_at: String, states: Map<String, Value>, outer: &BTreeSet<String>) -> Result<Self, String> {
+    fn new(start_at: &str, states: Map<String, Value>, outer: &BTreeSet<String>) -> Result<Self, String> {
         let names: Vec<String> = states.keys().cloned().collect();
         let states = states
             .into_iter()
@@ -289,7 +289,7 @@ impl Branch {
             outer,
             visible: outer.iter().cloned().chain(assigned).collect(),
         };
-        let start = reader.target("StartAt", &start_at)?;
+        let start = reader.target("StartAt", start_at)?;
         let states = states
             .into_iter()
             .map(|(name, state)| reader.state(&name, state).map_err(|error| format!("{name}: {error}")))
@@ -386,7 +386,7 @@ impl Reader<'_> {
                     items: parse("Items", state.items.take())?,
                     item_selector: parse("ItemSelector", state.item_selector.take())?,
                     max_concurrency: parse("MaxConcurrency", state.max_concurrency.take())?,
-                    processor: Rc::new(Branch::new(processor.start_at, processor.states, &self.visible)?),
+                    processor: Rc::new(Branch::new(&processor.start_at, processor.states, &self.visible)?),
                     exit: self.exit_of(state)?,
                 })))
             }

@@ -20,7 +20,7 @@ use super::value::{plain, to_json};
 pub(crate) struct Expression {
     source: String,
     tree: AstNode,
-    /// The names after each `$` in the source: the variables that it possibly reads.
+    /// The names after each `$` in the source: the variables and functions that it possibly uses.
     names: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl Expression {
             }
         }
         let mut evaluator = Evaluator::with_context(context);
-        functions::register(&mut evaluator, &self.source, sources)?;
+        functions::register(&mut evaluator, &self.names, sources)?;
         evaluator.evaluate(&self.tree, &JValue::Undefined)
     }
 }

@@ -22,42 +22,38 @@ pub(crate) struct Sources {
 
 type Answer = Result<JValue, EvaluatorError>;
 
-/// Registers the functions that `source` names.
+type Function = dyn Fn(&[JValue]) -> Answer;
+
+/// Registers those functions that are among `names`.
 ///
 /// # Errors
 ///
 /// If the library does not let a function be replaced.
-pub(crate) fn register(evaluator: &mut Evaluator, source: &str, sources: &Sources) -> Result<(), EvaluatorError> {
-    let mut register = |name: &str, function: Rc<dyn Fn(&[JValue]) -> Answer>| {
-        if source.contains(&format!("${name}")) {
-            evaluator.register_fn_override(name, Shared(function))
-        } else {
-            Ok(())
-        }
-    };
-    register("parse", Rc::new(parse))?;
-    register("hash", Rc::new(hash))?;
-    register("range", Rc::new(range))?;
-    register("partition", Rc::new(partition))?;
-    register("eval", Rc::new(|_| Err(error("D3120: Step Functions has no $eval. Use $parse"))))?;
-    let rng = Rc::clone(&sources.rng);
-    register("random", Rc::new(move |arguments| random(arguments, &mut rng.borrow_mut())))?;
-    let rng = Rc::clone(&sources.rng);
-    register("uuid", Rc::new(move |arguments| uuid(arguments, &mut rng.borrow_mut())))?;
-    let rng = Rc::clone(&sources.rng);
-    register("shuffle", Rc::new(move |arguments| Ok(shuffle(arguments, &mut rng.borrow_mut()))))?;
-    let now = sources.now;
-    register("millis", Rc::new(move |_| Ok(JValue::from(now.epoch_ms()))))?;
-    register(
-        "now",
-        Rc::new(move |arguments| match arguments {
-            [] => Ok(JValue::from(now.to_string())),
-            _ => Err(error("D3135: this interpreter has $now without arguments only. Use $fromMillis($millis(), …)")),
-        }),
-    )
+pub(crate) fn register(evaluator: &mut Evaluator, names: &[String], sources: &Sources) -> Result<(), EvaluatorError> {
+    for name in names {
+        let (now, rng) = (sources.now, Rc::clone(&sources.rng));
+        let function: Rc<Function> = match name.as_str() {
+            "parse" => Rc::new(parse),
+            "hash" => Rc::new(hash),
+            "range" => Rc::new(range),
+            "partition" => Rc::new(partition),
+            "random" => Rc::new(move |arguments| random(arguments, &mut rng.borrow_mut())),
+            "uuid" => Rc::new(move |arguments| uuid(arguments, &mut rng.borrow_mut())),
+            "shuffle" => Rc::new(move |arguments| Ok(shuffle(arguments, &mut rng.borrow_mut()))),
+            "millis" => Rc::new(move |_| Ok(JValue::from(now.epoch_ms()))),
+            "now" => Rc::new(move |arguments| match arguments {
+                [] => Ok(JValue::from(now.to_string())),
+                _ => Err(error("D3135: $now has no arguments here. Use $fromMillis($millis(), …)")),
+            }),
+            "eval" => Rc::new(|_| Err(error("D3120: Step Functions has no $eval. Use $parse"))),
+            _ => continue,
+        };
+        evaluator.register_fn_override(name.as_str(), Shared(function))?;
+    }
+    Ok(())
 }
 
-struct Shared(Rc<dyn Fn(&[JValue]) -> Answer>);
+struct Shared(Rc<Function>);
 
 impl HostFn for Shared {
     fn call(&self, arguments: &[JValue], _: &mut jsonata_core::evaluator::HostCtx) -> Answer {

@@ -1,5 +1,7 @@
 //! The quotas of Step Functions for a standard workflow.
 
+use std::time::Duration;
+
 /// The most events that the history of an execution holds, over all its redrives.
 pub const MAX_EVENTS: u32 = 25_000;
 
@@ -15,8 +17,8 @@ pub(crate) const MAX_CONCURRENT_ITERATIONS: usize = 40;
 /// The longest wait in seconds.
 pub(crate) const MAX_WAIT_SECONDS: i64 = 99_999_999;
 
-/// The days after its end in which an execution can be redriven.
-pub(crate) const REDRIVABLE_DAYS: u64 = 14;
+/// How long after its end an execution can be redriven.
+pub(crate) const REDRIVABLE_TIME: Duration = Duration::from_hours(14 * 24);
 
-/// The days after its end in which the name of an execution cannot be used again.
-pub(crate) const NAME_DAYS: u64 = 90;
+/// How long after the end of its execution a name cannot be used again.
+pub(crate) const NAME_TIME: Duration = Duration::from_hours(90 * 24);

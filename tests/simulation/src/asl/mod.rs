@@ -11,14 +11,15 @@
 //!
 //! # What is not interpreted
 //!
-//! Parallel states, distributed Maps, JSONPath, activities, callbacks, heartbeats, and the `TimeoutSeconds` of a state
+//! Parallel states, distributed Maps, `JSONPath`, activities, callbacks, heartbeats, and the `TimeoutSeconds` of a state
 //! machine. No AWS identity is checked. A state transition takes no time.
 //!
 //! # Where public material does not say what AWS does
 //!
 //! - After a redrive, this interpreter counts the `Entered` event of the failed state again, so it never counts too few.
 //!   `State.EnteredTime` is then the time of the redrive.
-//! - If an assignment fails after a Map has succeeded, a redrive assigns again and runs no iteration again.
+//! - If a Map fails after all its iterations have succeeded, a redrive runs them all again. AWS documents this for
+//!   `States.DataLimitExceeded`; here it is so for each error.
 
 mod definition;
 mod execution;

@@ -67,6 +67,8 @@ pub(crate) fn next_delay(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use serde_json::{Value, json};
 
     use super::*;

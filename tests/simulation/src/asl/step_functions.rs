@@ -15,7 +15,7 @@ use super::definition::StateMachine;
 use super::execution::{Effect, Execution, ExecutionStatus, Signal};
 use super::failure::Failure;
 use super::functions::Sources;
-use super::limits::{MAX_DATA_BYTES, NAME_DAYS};
+use super::limits::{MAX_DATA_BYTES, NAME_TIME};
 use super::time::Timestamp;
 use super::value::{json_bytes, to_json};
 
@@ -62,7 +62,8 @@ impl Reply {
     /// Returns the result of `states:::lambda:invoke` for the answer of a function.
     #[must_use]
     pub fn payload_after(duration: Duration, payload: Value) -> Self {
-        Self::After(duration, serde_json::json!({ "ExecutedVersion": "1", "Payload": payload, "StatusCode": 200 }))
+        let result = [("ExecutedVersion", Value::from("1")), ("Payload", payload), ("StatusCode", Value::from(200))];
+        Self::After(duration, result.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 
@@ -126,8 +127,8 @@ pub struct StepFunctions<E> {
     now: Timestamp,
     rng: Rc<RefCell<Rng>>,
     executions: Vec<Execution>,
-    /// The last execution of each state machine and name.
-    by_name: HashMap<(String, String), ExecutionId>,
+    /// The last execution with each ARN.
+    by_arn: HashMap<String, ExecutionId>,
     queue: BinaryHeap<Scheduled<E>>,
     scheduled: u64,
 }
@@ -172,7 +173,7 @@ impl<E> StepFunctions<E> {
             now,
             rng: Rc::new(RefCell::new(Rng::with_seed(random_seed))),
             executions: Vec::new(),
-            by_name: HashMap::new(),
+            by_arn: HashMap::new(),
             queue: BinaryHeap::new(),
             scheduled: 0,
         }
@@ -190,7 +191,14 @@ impl<E> StepFunctions<E> {
         &self.executions[id.0]
     }
 
+    /// Returns the last execution with this ARN.
+    #[must_use]
+    pub fn find(&self, arn: &str) -> Option<ExecutionId> {
+        self.by_arn.get(arn).copied()
+    }
+
     /// Returns all executions, in the order of their start.
+    #[must_use]
     pub fn executions(&self) -> impl DoubleEndedIterator<Item = (ExecutionId, &Execution)> {
         self.executions.iter().enumerate().map(|(index, execution)| (ExecutionId(index), execution))
     }
@@ -209,21 +217,20 @@ impl<E> StepFunctions<E> {
         if json_bytes(&JValue::from(input.clone())) > MAX_DATA_BYTES {
             return Err(StartError::InputTooLarge);
         }
-        let key = (machine.arn.clone(), name.to_owned());
-        if let Some(id) = self.by_name.get(&key) {
-            let earlier = self.execution(*id);
-            let is_free =
-                earlier.end_time().is_some_and(|end| self.now.since(end) > Duration::from_secs(NAME_DAYS * 24 * 3_600));
-            if *earlier.status() == ExecutionStatus::Running && earlier.input() == input {
-                return Ok(*id);
+        let execution = Execution::new(Rc::clone(machine), name, input, self.now);
+        if let Some(id) = self.find(execution.arn()) {
+            let earlier = self.execution(id);
+            let is_free = earlier.end_time().is_some_and(|end| self.now.since(end) > NAME_TIME);
+            if *earlier.status() == ExecutionStatus::Running && earlier.input() == execution.input() {
+                return Ok(id);
             }
             if !is_free {
                 return Err(StartError::ExecutionAlreadyExists);
             }
         }
         let id = ExecutionId(self.executions.len());
-        self.executions.push(Execution::new(Rc::clone(machine), name, input, self.now));
-        self.by_name.insert(key, id);
+        self.by_arn.insert(execution.arn().to_owned(), id);
+        self.executions.push(execution);
         self.enter(id, 0);
         Ok(id)
     }

@@ -31,7 +31,10 @@ impl Template {
                 None => Ok(Self::Literal(JValue::from(text))),
             },
             Value::Object(members) => {
-                let read = |(name, value)| Ok((format!("{name}"), Self::parse(&format!("{field}/{name}"), value)?));
+                let read = |(name, value)| {
+                    let template = Self::parse(&format!("{field}/{name}"), value)?;
+                    Ok((name, template))
+                };
                 let members: Vec<(String, Self)> = members.into_iter().map(read).collect::<Result<_, String>>()?;
                 Ok(Self::Object(members).without_literal_members())
             }

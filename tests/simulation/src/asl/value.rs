@@ -78,7 +78,6 @@ fn without_marks(value: &JValue) -> JValue {
 /// Returns the bytes of the value as UTF-8 JSON without spaces.
 pub(crate) fn json_bytes(value: &JValue) -> usize {
     match value {
-        JValue::Bool(true) => 4,
         JValue::Bool(false) => 5,
         JValue::Number(number) => match exact_integer(value) {
             Some(integer) => integer_bytes(integer),
@@ -91,6 +90,7 @@ pub(crate) fn json_bytes(value: &JValue) -> usize {
                 members.iter().map(|(name, value)| string_bytes(name) + 1 + json_bytes(value)).sum();
             1 + members.len().max(1) + members_bytes
         }
+        // true and null.
         _ => 4,
     }
 }
@@ -111,6 +111,8 @@ fn string_bytes(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use serde_json::json;
 
     use super::*;
