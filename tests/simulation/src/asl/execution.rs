@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::definition::{Branch, StateMachine};
 use super::expression::Lookup;
-use super::failure::{Failure, RUNTIME};
+use super::failure::Failure;
 use super::limits::{MAX_EVENTS, REDRIVABLE_TIME};
 use super::time::Timestamp;
 use super::value::{object, to_json};
@@ -81,7 +81,7 @@ pub struct Execution {
     entries: Vec<Entry>,
     /// The execution and the state machine in the context object.
     context: [JValue; 2],
-    /// The first is that of the execution; the others are those of iterations.
+    /// The first frame is that of the execution; the others are those of iterations.
     frames: Vec<Frame>,
 }
 
@@ -249,9 +249,7 @@ impl Execution {
         match &self.status {
             ExecutionStatus::Running => return Err("it runs"),
             ExecutionStatus::Succeeded(_) => return Err("it has succeeded"),
-            ExecutionStatus::Failed(failure) if failure.error == RUNTIME || self.usage.events >= MAX_EVENTS => {
-                return Err("its history is full");
-            }
+            ExecutionStatus::Failed(_) if self.usage.events >= MAX_EVENTS => return Err("its history is full"),
             ExecutionStatus::Failed(_) => {}
         }
         let age = self.end_time.map_or(Duration::ZERO, |end| now.since(end));

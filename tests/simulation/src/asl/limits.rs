@@ -14,8 +14,8 @@ pub const MAX_VARIABLES_BYTES: usize = 10 * 1024 * 1024;
 /// The most iterations of an inline Map that run at once.
 pub(crate) const MAX_CONCURRENT_ITERATIONS: usize = 40;
 
-/// The longest wait in seconds.
-pub(crate) const MAX_WAIT_SECONDS: i64 = 99_999_999;
+/// The largest `Seconds`, `TimeoutSeconds` and `MaxConcurrency`.
+pub(crate) const MAX_NUMBER: u64 = 99_999_999;
 
 /// How long after its end an execution can be redriven.
 pub(crate) const REDRIVABLE_TIME: Duration = Duration::from_hours(14 * 24);

@@ -9,6 +9,9 @@
 //! - An [`Execution`] reports its status, the states that it entered, and its [`Usage`]: history events, state
 //!   transitions, calls and the largest state data.
 //!
+//! Values are reference-counted without locks, so each [`StepFunctions`] stays on one thread. Worlds that know nothing of
+//! each other run on several threads, each with its own [`Definition`].
+//!
 //! # What is not interpreted
 //!
 //! Parallel states, distributed Maps, `JSONPath`, activities, callbacks, heartbeats, and the `TimeoutSeconds` of a state

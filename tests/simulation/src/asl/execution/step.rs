@@ -10,9 +10,7 @@ use super::{Entry, Execution, ExecutionStatus, Frame, Iterations, Phase, Scope, 
 use crate::asl::definition::{Branch, Exit, Kind, MapState, WaitUntil};
 use crate::asl::failure::{DATA_LIMIT_EXCEEDED, Failure, NO_CHOICE_MATCHED, RUNTIME, TIMEOUT};
 use crate::asl::functions::Sources;
-use crate::asl::limits::{
-    MAX_CONCURRENT_ITERATIONS, MAX_DATA_BYTES, MAX_EVENTS, MAX_VARIABLES_BYTES, MAX_WAIT_SECONDS,
-};
+use crate::asl::limits::{MAX_CONCURRENT_ITERATIONS, MAX_DATA_BYTES, MAX_EVENTS, MAX_NUMBER, MAX_VARIABLES_BYTES};
 use crate::asl::retry::next_delay;
 use crate::asl::template::Template;
 use crate::asl::time::Timestamp;
@@ -237,13 +235,12 @@ impl Step<'_> {
             return Err(Failure::query("Items is not an array"));
         };
         let concurrency = match &map.max_concurrency {
-            Some(concurrency) => self.evaluate(frame, concurrency, None)?.as_i64().unwrap_or(0),
+            Some(concurrency) => whole_number("MaxConcurrency", &self.evaluate(frame, concurrency, None)?)?,
             None => 0,
         };
-        let concurrency = match usize::try_from(concurrency) {
-            Ok(1..=MAX_CONCURRENT_ITERATIONS) => usize::try_from(concurrency).unwrap_or(1),
-            _ => MAX_CONCURRENT_ITERATIONS,
-        };
+        let concurrency = usize::try_from(concurrency).unwrap_or(0);
+        let is_limited = (1..MAX_CONCURRENT_ITERATIONS).contains(&concurrency);
+        let concurrency = if is_limited { concurrency } else { MAX_CONCURRENT_ITERATIONS };
         let mut inputs = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let input = match &map.item_selector {
@@ -532,11 +529,12 @@ fn history_is_full() -> Failure {
 }
 
 fn whole_seconds(field: &str, value: &JValue) -> Result<Duration, Failure> {
-    let seconds = value.as_i64().filter(|seconds| (0..=MAX_WAIT_SECONDS).contains(seconds));
-    match seconds.map(u64::try_from) {
-        Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Failure::query(format!("{field} is not a whole number from 0 to {MAX_WAIT_SECONDS}"))),
-    }
+    whole_number(field, value).map(Duration::from_secs)
+}
+
+fn whole_number(field: &str, value: &JValue) -> Result<u64, Failure> {
+    let number = value.as_i64().and_then(|number| u64::try_from(number).ok()).filter(|number| *number <= MAX_NUMBER);
+    number.ok_or_else(|| Failure::query(format!("{field} is not a whole number from 0 to {MAX_NUMBER}")))
 }
 
 fn check_size(bytes: usize, max: usize, what: &dyn std::fmt::Display) -> Result<(), Failure> {
