@@ -373,6 +373,18 @@ fn a_task_that_does_not_answer_in_time_is_a_timeout_without_a_cause() {
 }
 
 #[test]
+fn an_answer_to_an_earlier_attempt_is_ignored() {
+    let states = json!({"A": task(json!({
+        "TimeoutSeconds": 60,
+        "Retry": [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1}],
+        "Output": "{% $states.result.Payload %}",
+    }))});
+    let answers = [(100, "first"), (50, "second")];
+    let replies = answers.map(|(seconds, payload)| Reply::payload_after(Duration::from_secs(seconds), json!(payload)));
+    assert_eq!(*Run::new("A", &states, json!({}), replies).output(), "second");
+}
+
+#[test]
 fn an_answer_at_the_last_moment_is_in_time() {
     let states = json!({"A": task(json!({"TimeoutSeconds": 60}))});
     let run = Run::new("A", &states, json!({}), [Reply::payload_after(Duration::from_mins(1), json!(1))]);
@@ -486,6 +498,8 @@ fn a_failed_iteration_ends_the_others_and_the_map_catches_it() {
     let run = Run::new("M", &states, json!({"items": [1, 2]}), [slow, failing("Broken")]);
     assert_eq!(*run.output(), json!({"Error": "Broken", "Cause": "because"}));
     assert_eq!(run.execution().end_time().unwrap().to_string(), START);
+    let (started, failed, aborted) = (1 + 2 + 1 + 2, 1 + 1, 1);
+    assert_eq!(run.execution().usage().events, 1 + 2 + 2 * started + failed + aborted + 2 + 2 + 1);
 }
 
 #[test]
