@@ -1,12 +1,12 @@
-// Records what the reference implementation of JSONata answers for every expression of the workflows, and for some more.
-// The answers are in recorded.json, which the tests read: they need neither Node.js nor this script.
+// Records what the reference implementation of JSONata answers for every expression of the workflows, and for some
+// more. The answers are in recorded.json, which the tests read: they need neither Node.js nor this script.
 //
 // After a workflow's expressions have changed, in this folder:
 //
-//     npm install --no-save jsonata@2.2.2 && node record.mjs
+//     npm install --no-save jsonata@2.2.2 && node record.mjs && rm -r node_modules
 //
-// Each expression of a workflow is evaluated with each of its sets of variables. An expression with $random() has 0.5 in
-// its place. A case without an answer is an expression that fails, or that returns nothing or an infinite number.
+// Each expression of a workflow is evaluated with each set of variables that variables.json has for the workflow. An
+// expression with $random() has 0.5 in its place. A case without an answer is an expression that fails, or that returns nothing or an infinite number.
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import jsonata from "jsonata";

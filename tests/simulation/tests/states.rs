@@ -137,19 +137,18 @@ fn failing(error: &str) -> Reply {
 }
 
 #[test]
-fn the_example_of_variables_is_assigned_all_at_once() {
+fn assign_and_output_read_the_variables_from_before_the_state() {
     let states = json!({
-        "A": {"Type": "Pass", "Assign": {"x": 3, "a": 6}, "Next": "B"},
-        "B": {
+        "Set": {"Type": "Pass", "Assign": {"left": 1, "right": 2}, "Next": "Swap"},
+        "Swap": {
             "Type": "Pass",
-            "Assign": {"x": "{% $a %}", "nextX": "{% $x %}"},
-            "Output": "{% $x %}",
-            "Next": "C"
+            "Assign": {"left": "{% $right %}", "right": "{% $left %}"},
+            "Output": "{% $left %}",
+            "Next": "Read",
         },
-        "C": {"Type": "Pass", "Output": {"x": "{% $x %}", "nextX": "{% $nextX %}", "before": "{% $states.input %}"}, "End": true},
+        "Read": {"Type": "Pass", "Output": ["{% $left %}", "{% $right %}", "{% $states.input %}"], "End": true},
     });
-    let run = Run::new("A", &states, json!({}), []);
-    assert_eq!(*run.output(), json!({"x": 6, "nextX": 3, "before": 3}));
+    assert_eq!(*Run::new("Set", &states, json!({}), []).output(), json!([2, 1, 1]));
 }
 
 #[test]
@@ -415,7 +414,10 @@ fn map(more: Value, task_fields: Value) -> Value {
     let map = json!({
         "Type": "Map",
         "Items": "{% $states.input.items %}",
-        "ItemSelector": {"value": "{% $states.context.Map.Item.Value %}", "index": "{% $states.context.Map.Item.Index %}"},
+        "ItemSelector": {
+            "value": "{% $states.context.Map.Item.Value %}",
+            "index": "{% $states.context.Map.Item.Index %}",
+        },
         "ItemProcessor": {
             "ProcessorConfig": {"Mode": "INLINE"},
             "StartAt": "Keep",

@@ -53,8 +53,9 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// Names the state and the field if the text is not JSON, has a field or a state that this interpreter does not know,
-    /// an expression that is not valid, a transition to a state that does not exist, or an assignment that AWS rejects.
+    /// Names the state and the field if the text is not JSON, or has a field or a state that this interpreter does not
+    /// know, an expression that is not valid, a transition to a state that does not exist, or an assignment that AWS
+    /// rejects.
     pub fn parse(text: &str, substitutions: &[(&str, &str)]) -> Result<Self, DefinitionError> {
         let text = substitutions
             .iter()

@@ -1,4 +1,5 @@
-//! JSONata expressions. All that this crate knows about its JSONata library is in this file, `functions.rs` and `value.rs`.
+//! JSONata expressions. All that this crate knows about its JSONata library is in this file, `functions.rs` and
+//! `value.rs`.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -52,7 +53,8 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// `States.QueryEvaluationError` if the expression fails, returns no value, or returns a value that JSON cannot hold.
+    /// `States.QueryEvaluationError` if the expression fails, returns no value, or returns a value that JSON cannot
+    /// hold.
     pub(crate) fn evaluate(&self, field: &str, variables: &impl Lookup, sources: &Sources) -> Result<JValue, Failure> {
         let failed = |reason: &dyn fmt::Display| {
             Failure::query(format!(

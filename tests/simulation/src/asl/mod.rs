@@ -1,7 +1,7 @@
 //! An interpreter of Amazon States Language for definitions in JSONata.
 //!
-//! It interprets the states and fields that `statemachine/*.asl.json` uses, as AWS does, and rejects every other one when
-//! it reads a definition. In four sentences:
+//! It interprets the states and fields that `statemachine/*.asl.json` uses, as AWS does, and rejects every other one
+//! when it reads a definition. In four sentences:
 //!
 //! - A [`Definition`] is read once; a [`StateMachine`] gives it a name.
 //! - [`StepFunctions`] holds the executions and a queue in virtual time, and runs them until nothing is due.
@@ -9,20 +9,22 @@
 //! - An [`Execution`] reports its status, the states that it entered, and its [`Usage`]: history events, state
 //!   transitions, calls and the largest state data.
 //!
-//! Values are reference-counted without locks, so each [`StepFunctions`] stays on one thread. Worlds that know nothing of
-//! each other run on several threads, each with its own [`Definition`].
+//! Values are reference-counted without locks, so each [`StepFunctions`] stays on one thread. Worlds that know nothing
+//! of each other run on several threads, each with its own [`Definition`].
 //!
 //! # What is not interpreted
 //!
-//! Parallel states, distributed Maps, `JSONPath`, activities, callbacks, heartbeats, and the `TimeoutSeconds` of a state
-//! machine. No AWS identity is checked. A state transition takes no time.
+//! Parallel states, distributed Maps, `JSONPath`, activities, callbacks, heartbeats, and the `TimeoutSeconds` of a
+//! state machine. No AWS identity is checked. A state transition takes no time.
 //!
 //! # Where public material does not say what AWS does
 //!
-//! - After a redrive, this interpreter counts the `Entered` event of the failed state again, so it never counts too few.
-//!   `State.EnteredTime` is then the time of the redrive.
+//! - After a redrive, this interpreter counts the `Entered` event of the failed state again, so it never counts too
+//!   few. `State.EnteredTime` is then the time of the redrive.
 //! - If a Map fails after all its iterations have succeeded, a redrive runs them all again. AWS documents this for
 //!   `States.DataLimitExceeded`; here it is so for each error.
+//! - Expressions have the answers of the reference implementation of JSONata. AWS has another implementation, which
+//!   possibly writes a number with a fraction in other digits.
 
 mod definition;
 mod execution;

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn the_delay_grows_up_to_its_maximum() {
         let retrier = json!({
-            "ErrorEquals": ["Throttled"], "IntervalSeconds": 5, "BackoffRate": 3, "MaxAttempts": 4, "MaxDelaySeconds": 60,
+            "ErrorEquals": ["Throttled"], "IntervalSeconds": 5, "BackoffRate": 3, "MaxAttempts": 4,
+            "MaxDelaySeconds": 60,
         });
         assert_eq!(delays(retrier), [5.0, 15.0, 45.0, 60.0]);
     }

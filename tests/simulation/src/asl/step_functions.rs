@@ -121,8 +121,8 @@ impl std::error::Error for NotRedrivable {}
 
 /// Step Functions in virtual time. `E` is the event of the [`World`].
 ///
-/// What is due at the same time happens in the order in which it was scheduled. So one random seed and one world give one
-/// history.
+/// What is due at the same time happens in the order in which it was scheduled. So one random seed and one world give
+/// one history.
 pub struct StepFunctions<E> {
     now: Timestamp,
     rng: Rc<RefCell<Rng>>,

@@ -18,7 +18,8 @@ fn one_size() -> Value {
 }
 
 fn metrics() -> Value {
-    json!({"relevanceMetrics": [{"audienceSize": {"type": "PERCENTAGE", "value": 5}, "score": 0.9}], "recallMetric": 0.6})
+    let relevance = json!([{"audienceSize": {"type": "PERCENTAGE", "value": 5}, "score": 0.9}]);
+    json!({"relevanceMetrics": relevance, "recallMetric": 0.6})
 }
 
 fn checked() -> Value {

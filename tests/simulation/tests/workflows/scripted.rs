@@ -92,8 +92,8 @@ fn export_name(size: &Value) -> String {
     format!("spring-{}{unit}", size["value"])
 }
 
-/// Returns what the status check of all exports answers. `seen` has, by the value of a size, how its export ended, or the
-/// seconds until the next check.
+/// Returns what the status check of all exports answers. `seen` has, by the value of a size, how its export ended, or
+/// the seconds until the next check.
 fn status_check(exports: &Value, seen: &Value) -> Value {
     let mut waits = Vec::new();
     let exports: Vec<Value> = exports
