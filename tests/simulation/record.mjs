@@ -6,7 +6,8 @@
 //     npm install --no-save jsonata@2.2.2 && node record.mjs && rm -r node_modules
 //
 // Each expression of a workflow is evaluated with each set of variables that variables.json has for the workflow. An
-// expression with $random() has 0.5 in its place. A case without an answer is an expression that fails, or that returns nothing or an infinite number.
+// expression with $random() has 0.5 in its place. A case without an answer is an expression that fails, or that returns
+// nothing or an infinite number.
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import jsonata from "jsonata";

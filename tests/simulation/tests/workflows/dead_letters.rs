@@ -72,11 +72,14 @@ struct Ended {
     events: u32,
 }
 
+fn message(index: usize, body: &Value) -> Value {
+    json!({"MessageId": format!("m{index}"), "ReceiptHandle": format!("r{index}"), "Body": body.to_string()})
+}
+
 /// Runs the workflow over a queue of these bodies. Each delivery has one answer: an error, or none.
 fn drive(bodies: &[Value], answers: &[Option<&'static str>]) -> (Ended, Queue) {
-    let message = |(index, body): (usize, &Value)| json!({"MessageId": format!("m{index}"), "ReceiptHandle": format!("r{index}"), "Body": body.to_string()});
     let mut queue = Queue {
-        messages: bodies.iter().enumerate().map(message).collect(),
+        messages: bodies.iter().enumerate().map(|(index, body)| message(index, body)).collect(),
         answers: answers.iter().copied().collect(),
         delivered: Vec::new(),
         deleted: Vec::new(),
