@@ -27,11 +27,18 @@ fn other() -> Value {
     json!({"detail-type": "Something Else", "detail": {}})
 }
 
-/// A queue of messages, and functions that answer in turn: with a success, or with an error.
+fn audience_ready() -> Value {
+    json!({
+        "source": "lookalike", "detail-type": "Audience Ready", "resources": ["arn:run"], "detail": {"version": "1"},
+    })
+}
+
+/// A queue of messages, and functions and an event bus that answer in turn: with a success, or with an error.
 struct Queue {
     messages: VecDeque<Value>,
     answers: VecDeque<Option<&'static str>>,
     delivered: Vec<(String, Value)>,
+    published: Vec<Value>,
     deleted: Vec<String>,
 }
 
@@ -49,6 +56,14 @@ impl World for Queue {
             "DeleteLetter" => {
                 self.deleted.push(call.arguments["ReceiptHandle"].as_str().unwrap().to_owned());
                 Reply::After(Duration::ZERO, json!({}))
+            }
+            "PublishEvent" => {
+                assert_eq!(&*call.resource, "arn:aws:states:::events:putEvents");
+                self.published.push(call.arguments["Entries"][0].clone());
+                match self.answers.pop_front().unwrap() {
+                    None => Reply::After(Duration::ZERO, json!({"Entries": [{"EventId": "e"}], "FailedEntryCount": 0})),
+                    Some(error) => Reply::FailureAfter(Duration::ZERO, Failure::new(error, "because")),
+                }
             }
             _ => {
                 let function = call.arguments["FunctionName"].as_str().unwrap().to_owned();
@@ -82,6 +97,7 @@ fn drive(bodies: &[Value], answers: &[Option<&'static str>]) -> (Ended, Queue) {
         messages: bodies.iter().enumerate().map(|(index, body)| message(index, body)).collect(),
         answers: answers.iter().copied().collect(),
         delivered: Vec::new(),
+        published: Vec::new(),
         deleted: Vec::new(),
     };
     let mut steps = StepFunctions::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap(), 7);
@@ -128,29 +144,48 @@ fn each_message_is_delivered_to_its_function_and_deleted() {
 #[test]
 fn a_message_that_fails_again_stays_in_the_queue() {
     let (execution, queue) = drive(&[upload(), end(), upload()], &[None, Some("AccessDenied"), None]);
-    fails(&execution, &["2 delivered, 1 left", "m1 (AccessDenied)"]);
+    fails(&execution, &["2 delivered, 1 not", "m1 (AccessDenied)"]);
     assert_eq!(queue.deleted, ["r0", "r2"]);
 }
 
 #[test]
 fn a_message_for_no_function_stays_in_the_queue() {
     let (execution, queue) = drive(&[other(), upload()], &[None]);
-    fails(&execution, &["1 delivered, 1 left", "m0 ("]);
+    fails(&execution, &["1 delivered, 1 not", "m0 ("]);
     assert_eq!(queue.deleted, ["r1"]);
 }
 
 #[test]
 fn messages_that_all_fail_are_each_tried_once() {
     let (execution, queue) = drive(&vec![upload(); 12], &[Some("NotFound"); 12]);
-    fails(&execution, &["0 delivered, 12 left", "and more"]);
+    fails(&execution, &["0 delivered, 12 not", "and more"]);
     assert_eq!(queue.delivered.len(), 12);
     assert!(queue.deleted.is_empty());
 }
 
 #[test]
-fn a_thousand_messages_fit_into_one_history() {
-    let (execution, queue) = drive(&vec![upload(); 1_001], &vec![None; 1_001]);
-    assert_eq!(execution.status, ExecutionStatus::Succeeded(json!({"delivered": 1_000})));
-    assert_eq!(queue.deleted.len(), 1_000);
-    assert!(execution.events < 20_000, "{} events", execution.events);
+fn an_event_of_the_bus_is_published_again() {
+    let (execution, queue) = drive(&[audience_ready()], &[None]);
+    assert_eq!(execution.status, ExecutionStatus::Succeeded(json!({"delivered": 1})));
+    let entry = json!({
+        "EventBusName": "${EventBusName}", "Source": "lookalike", "DetailType": "Audience Ready",
+        "Resources": ["arn:run"], "Detail": {"version": "1"},
+    });
+    assert_eq!(queue.published, [entry]);
+    assert!(queue.delivered.is_empty());
+    assert_eq!(queue.deleted, ["r0"]);
+}
+
+#[test]
+fn a_full_history_ends_the_run_before_another_message_is_taken() {
+    let (execution, queue) = drive(&vec![upload(); 901], &vec![None; 901]);
+    fails(&execution, &["900 delivered", "may have more messages"]);
+    assert_eq!((queue.delivered.len(), queue.messages.len()), (900, 1));
+}
+
+#[test]
+fn as_many_messages_as_a_run_takes_fit_into_one_history() {
+    let (execution, queue) = drive(&vec![upload(); 901], &vec![None; 901]);
+    assert_eq!(queue.deleted.len(), 900);
+    assert!(execution.events < 25_000, "{} events", execution.events);
 }

@@ -19,7 +19,7 @@ fn checked() -> Value {
 }
 
 fn started() -> Value {
-    json!({"batchSegmentJobArn": ARN, "name": "spring"})
+    json!({"batchSegmentJobArn": ARN, "name": "spring", "skipped": []})
 }
 
 fn finished() -> Value {
@@ -92,6 +92,7 @@ fn each_function_is_called_with_what_it_needs() {
     let start = run.payloads("StartSegment")[0];
     assert_eq!((&start["checkedRequest"], &start["deadline"]), (&checked()["checkedRequest"], &checked()["deadline"]));
     assert_eq!(start["attempt"], json!({"retryCount": 0, "redriveCount": 0, "quotaWaits": 0}));
+    assert_eq!((&start["inputKind"], &start["skipped"]), (&json!("itemId"), &json!([])));
     assert_eq!(run.payload_fields("CheckSegment", "/wasThere"), [false, true, true]);
     assert_eq!(run.payload_fields("CheckSegment", "/batchSegmentJobArn"), [ARN; 3]);
     assert_eq!(run.payload_fields("CheckSegment", "/startTime"), ["2026-01-01T00:00:00.000Z"; 3]);
@@ -143,14 +144,16 @@ fn a_failed_run_without_a_report_has_only_its_cause() {
 
 #[test]
 fn an_output_that_cannot_be_read_is_reported_as_not_counted() {
-    let skipped = json!(["input", "output"]);
+    let skipped = json!(["input", "recipe", "output"]);
     let run = run(Script::default()
         .answers("CheckRequest", [with(&checked(), json!({"input": null, "skipped": ["input"]}))])
-        .answers("StartSegment", [started()])
+        .answers("StartSegment", [with(&started(), json!({"skipped": ["input", "recipe"]}))])
         .answers("CheckSegment", [finished()])
         .answers("CountSegment", [json!({"output": null, "skipped": skipped, "error": null, "cause": null})]));
     assert_eq!((&run.output()["output"], &run.output()["skipped"]), (&Value::Null, &skipped));
     assert_eq!(run.payload_fields("WriteReport", "/skipped"), [&skipped]);
+    assert_eq!(run.payload_fields("StartSegment", "/inputKind"), [&Value::Null]);
+    assert_eq!(run.payload_fields("CountSegment", "/skipped"), [&json!(["input", "recipe"])]);
 }
 
 #[test]
