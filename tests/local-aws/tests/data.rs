@@ -132,7 +132,14 @@ async fn one_key_encrypts_all_that_is_kept_and_each_function_may_read_its_variab
         let policies = roles[role_id]["ManagedPolicyArns"].as_array().unwrap();
         assert!(policies.contains(&json!({ "Ref": "EnvironmentKeyPolicy" })), "{id}");
     }
-    assert!(!serde_json::to_string(&plain["Resources"]).unwrap().contains("kms:"));
+    // Without a key, what an earlier one encrypted stays readable, and nothing else.
+    for (id, statement) in statements(&plain) {
+        let actions = statement["Action"].to_string();
+        if actions.contains("kms:") {
+            assert!(actions.contains("kms:Decrypt") && !actions.contains("GenerateDataKey"), "{id}: {actions}");
+            assert!(statement["Condition"].to_string().contains("kms:EncryptionContext:aws:"), "{id}: {statement}");
+        }
+    }
 }
 
 /// Whoever reads objects decrypts them; whoever writes or sends needs a data key, too.
@@ -155,7 +162,9 @@ async fn whoever_may_use_an_encrypted_thing_may_use_its_key() {
         for (id, rights) in users {
             assert!(rights.contains(uses), "{id} has {action} without {uses}");
             let via = format!("{service}${{AWS::Region}}.amazonaws.com");
-            assert!(rights.contains(&via) || *id == "SegmentRole", "{id} uses the key not only for {action}");
+            let context = format!("kms:EncryptionContext:aws:{service}").replace('.', ":arn");
+            let is_limited = rights.contains(&via) || (uses == "kms:Decrypt" && rights.contains(&context));
+            assert!(is_limited || *id == "SegmentRole", "{id} uses the key not only for {action}");
         }
     }
 }
