@@ -57,7 +57,7 @@ async fn aws() -> &'static LocalAws {
                     "fault": {"kind": "fails", "statusCode": "INTERNAL", "message": hostile::MESSAGE}},
                 // Long enough for an update of a stack.
                 {"name": "updated", "fault": {"kind": "unknownStatus", "seconds": 45}},
-                {"name": "before-update", "fault": {"kind": "unknownStatus", "seconds": 45}},
+                {"name": "before-update", "fault": {"kind": "unknownStatus", "seconds": 30}},
                 {"name": "after-update", "fault": {"kind": "unknownStatus", "seconds": 12}},
                 {"name": "lost-segment", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
