@@ -35,17 +35,19 @@ pub fn text_of_cause(cause: &str) -> String {
     }
 }
 
+/// What stands in place of the rest of a text that was cut.
+pub(crate) const CUT: &str = "…";
+
 /// Cuts a text to so many bytes, between two characters.
 pub(crate) fn cut(text: &str, max_bytes: usize) -> String {
-    const MARK: &str = "…";
     if text.len() <= max_bytes {
         return text.to_owned();
     }
-    let mut end = max_bytes.saturating_sub(MARK.len());
+    let mut end = max_bytes.saturating_sub(CUT.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{MARK}", &text[..end])
+    format!("{}{CUT}", &text[..end])
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use crate::cause::{MAX_CAUSE_BYTES, cut};
+use crate::cause::{CUT, MAX_CAUSE_BYTES, cut};
 
 /// The name of an error: what a workflow's Retry and Catch match, exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -180,12 +180,27 @@ impl Error {
     }
 }
 
-/// Takes secrets out of a text that a service wrote.
+/// Takes secrets out of a text that a service wrote, also one of which only the beginning is left before a cut.
 #[must_use]
 pub fn withhold<'s>(text: String, secrets: impl IntoIterator<Item = &'s str>) -> String {
     let secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
-    secrets.fold(text, |text, secret| text.replace(secret, "[withheld]"))
+    secrets.fold(text, |text, secret| without_beginning(&text.replace(secret, "[withheld]"), secret))
 }
+
+/// Takes out the beginning of a secret where a text was cut.
+fn without_beginning(text: &str, secret: &str) -> String {
+    let parts = text.split(CUT).collect::<Vec<_>>();
+    let last = parts.len() - 1;
+    let clean = parts.iter().enumerate().map(|(index, part)| {
+        let mut starts = part.char_indices().map(|(start, _)| start).filter(|_| index < last);
+        let beginning = starts.find(|start| part.len() - start >= MIN_BEGINNING && secret.starts_with(&part[*start..]));
+        beginning.map_or_else(|| (*part).to_owned(), |start| format!("{}[withheld]", &part[..start]))
+    });
+    clean.collect::<Vec<_>>().join(CUT)
+}
+
+/// The shortest beginning of a secret that is taken out, in bytes: a shorter one may be a part of any word.
+const MIN_BEGINNING: usize = 4;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,6 +273,16 @@ mod tests {
         }
         let raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
         Error::from(SdkError::service_error(ServiceError(meta.build()), raw))
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_a_cut_is_withheld() {
+        let query = "SELECT user_id FROM customers ".repeat(60);
+        let cut = cut(&format!("Cannot run {query}."), 1_000);
+        let text = withhold(format!("The job failed: {cut} (CODE). Fix it."), [query.as_str()]);
+        assert_eq!(text, format!("The job failed: Cannot run [withheld]{CUT} (CODE). Fix it."));
+        assert_eq!(withhold(format!("all is well{CUT}"), ["well-being"]), format!("all is [withheld]{CUT}"));
+        assert_eq!(withhold(format!("a we{CUT}"), ["well-being"]), format!("a we{CUT}"));
     }
 
     #[test]

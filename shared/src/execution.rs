@@ -178,8 +178,8 @@ impl Execution {
             return Ok(());
         }
         let message = format!(
-            "{field}: {arn} is of another account. Name it by its ARN in this account: a job of another account's model has \
-             one in each."
+            "{field}: {arn} is of another account. Name one of this account; a job of another account's model has an ARN in \
+             each of the two."
         );
         Err(Error::new(ErrorName::InvalidRequest, message))
     }

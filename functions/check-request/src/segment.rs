@@ -33,7 +33,7 @@ pub(crate) async fn check(
     let job_name = Some(job::segment_name_of_execution(&execution.name));
     let defaults = SegmentDefaults { job_name, ..stack.settings.segment_defaults.clone() };
     let request = SegmentRequest::read(&request, &defaults)?;
-    execution.owns("solutionVersionArn", request.solution_version_arn.as_str())?;
+    execution.must_own("solutionVersionArn", request.solution_version_arn.as_str())?;
     let request = request.with_the_buckets_key(stack.seed_bucket, stack.settings.kms_key_arn.as_ref())?;
     let mut warnings = Vec::new();
     let mut skipped = Vec::new();

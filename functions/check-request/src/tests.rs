@@ -573,12 +573,14 @@ async fn segment_of(request: Value, kms_key: &str) -> Result<Value, Error> {
 }
 
 #[tokio::test]
-async fn a_solution_version_of_another_region_is_rejected() {
-    let mut request = segment_request();
-    request["solutionVersionArn"] = json!("arn:aws:personalize:eu-west-1:123456789012:solution/runners/1b2c3d4e");
-    let error = segment_of(request, "").await.unwrap_err();
-    assert_eq!(error.name, ErrorName::InvalidRequest);
-    assert!(error.message.starts_with("solutionVersionArn: "), "{error}");
+async fn a_solution_version_of_another_region_or_account_is_rejected() {
+    for owner in ["eu-west-1:123456789012", "us-east-1:444455556666"] {
+        let mut request = segment_request();
+        request["solutionVersionArn"] = json!(format!("arn:aws:personalize:{owner}:solution/runners/1b2c3d4e"));
+        let error = segment_of(request, "").await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidRequest);
+        assert!(error.message.starts_with("solutionVersionArn: "), "{error}");
+    }
 }
 
 #[tokio::test]

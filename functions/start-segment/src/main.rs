@@ -4,6 +4,7 @@
 //! `CreateBatchSegmentJob`; `ListBatchSegmentJobs` if the job may exist already. Answers `batchSegmentJobArn`, the job's
 //! name, and which checks were skipped.
 
+use std::cell::Cell;
 use std::time::SystemTime;
 
 use aws_sdk_personalize::types::{BatchSegmentJobInput, BatchSegmentJobOutput, S3DataConfig, Tag};
@@ -63,19 +64,26 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     let mut event: Event = read_event(event)?;
     log::about(&event.execution);
     let request = fetch(&event.checked_request, &aws.s3).await?;
-    let recipe = read_recipe(&request.solution_version_arn, &event.execution, &aws.personalize).await?;
-    match (recipe, event.input_kind) {
-        (Some(recipe), Some(kind)) => kind.check_recipe(&recipe)?,
-        _ => event.skipped.push(Skipped::Recipe),
-    }
     event.deadline.allow(SystemTime::now().into(), format_args!("Batch segment job {}", request.job_name))?;
+    let is_skipped = Cell::new(false);
     let Started { job, name, was_there } = start_once(
         &job::names_to_try(&request.job_name.to_job_name(), &event.execution),
         event.attempt,
         async |name| find(name, &request, &event.execution, &aws.personalize).await,
-        async |name| begin(name, &request, &event.execution, &aws.personalize, stack).await,
+        async |name| {
+            // Only before a start: a job that exists is found and followed, whatever became of its solution.
+            let recipe = read_recipe(&request.solution_version_arn, &aws.personalize).await?;
+            match (recipe, event.input_kind) {
+                (Some(recipe), Some(kind)) => kind.check_recipe(&recipe)?,
+                _ => is_skipped.set(true),
+            }
+            begin(name, &request, &event.execution, &aws.personalize, stack).await
+        },
     )
     .await?;
+    if is_skipped.get() {
+        event.skipped.push(Skipped::Recipe);
+    }
     tracing::info!(was_there, "started the segment job");
     Ok(Answer { batch_segment_job_arn: job, name, skipped: event.skipped })
 }
@@ -91,15 +99,11 @@ async fn fetch(place: &S3Uri, s3: &aws_sdk_s3::Client) -> Result<SegmentRequest,
     Ok(SegmentRequest::read(&value, &SegmentDefaults::default())?)
 }
 
-/// Reads the recipe of a solution version; `None` if it is of another account or the function may not read it.
+/// Reads the recipe of a solution version of this account; `None` if the function may not.
 async fn read_recipe(
     arn: &SolutionVersionArn,
-    execution: &Execution,
     personalize: &aws_sdk_personalize::Client,
 ) -> Result<Option<String>, Error> {
-    if !execution.owns("solutionVersionArn", arn.as_str())? {
-        return Ok(None);
-    }
     let version = personalize.describe_solution_version().solution_version_arn(arn.as_str()).send().await;
     match version.map_err(Error::from) {
         Ok(version) => Ok(version.solution_version.and_then(|version| version.recipe_arn)),

@@ -211,12 +211,11 @@ async fn an_input_that_was_not_read_is_not_compared() {
 }
 
 #[tokio::test]
-async fn a_solution_version_of_another_account_is_not_read() {
-    let mut event = event(0);
-    event["execution"]["id"] = json!(EXECUTION.replace("123456789012", "444455556666"));
-    let version = solution_version("aws-item-affinity");
-    let answer = answer(event, &[&version, &starting()]).await.unwrap();
-    assert_eq!((answer.skipped, version.num_calls()), (vec![Skipped::Recipe], 0));
+async fn a_job_that_exists_is_found_though_its_solution_is_gone() {
+    let [first, second] = listing("run", VERSION, "2026-11-22T16:00:01Z");
+    let (missing, start) = (no_solution_version(400, "ResourceNotFoundException"), starting());
+    let answer = answer(event(1), &[&missing, &start, &first, &second]).await.unwrap();
+    assert_eq!((answer.batch_segment_job_arn.as_str(), start.num_calls()), ("arn:run", 0));
 }
 
 #[tokio::test]
