@@ -187,5 +187,5 @@ fn a_full_history_ends_the_run_before_another_message_is_taken() {
 fn as_many_messages_as_a_run_takes_fit_into_one_history() {
     let (execution, queue) = drive(&vec![upload(); 901], &vec![None; 901]);
     assert_eq!(queue.deleted.len(), 900);
-    assert!(execution.events < 25_000, "{} events", execution.events);
+    assert!(execution.events < 18_400, "{} events", execution.events);
 }
