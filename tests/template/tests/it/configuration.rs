@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
-use crate::parameters::{DECLARED, Parameter, Reader, Values, present};
+use crate::parameters::{DECLARED, Parameter, Reader, TABLE, Values};
 use crate::resolve::{Stack, differences};
 
 /// A property of functions that may change without a new version: `sam build` makes other code for another processor, and
@@ -23,7 +23,7 @@ const WORKFLOWS: [&str; 2] = ["AudienceStateMachine", "SegmentStateMachine"];
 fn a_changed_parameter_reaches_the_next_run() {
     let mut unheard = BTreeSet::new();
     // The key is a resource's property, and the check of a segment's output reads it.
-    for parameter in present().filter(|parameter| parameter.reader == Reader::Run || parameter.name == "KmsKeyArn") {
+    for parameter in TABLE.iter().filter(|parameter| parameter.reader == Reader::Run || parameter.name == "KmsKeyArn") {
         let stacks = parameter.both().map(|values| Stack::new(&values));
         let [first, second] = [&stacks[0], &stacks[1]].map(Stack::definition_texts);
         for workflow in WORKFLOWS {
@@ -37,7 +37,7 @@ fn a_changed_parameter_reaches_the_next_run() {
 
 #[test]
 fn a_membership_tells_the_next_run_that_sql_seeds_are_possible() {
-    let Some(membership) = present().find(|parameter| parameter.name == "MembershipId") else {
+    let Some(membership) = TABLE.iter().find(|parameter| parameter.name == "MembershipId") else {
         panic!("the template has no parameter MembershipId");
     };
     let set = Stack::new(&membership.set_to(membership.values[0]));
@@ -46,7 +46,7 @@ fn a_membership_tells_the_next_run_that_sql_seeds_are_possible() {
 
 #[test]
 fn each_parameter_changes_a_resource() {
-    for parameter in present() {
+    for parameter in &TABLE {
         let [first, second] = parameter.both().map(|values| Stack::new(&values));
         // Versions are renamed rather than changed.
         let properties = |stack: &Stack| {
@@ -60,7 +60,7 @@ fn each_parameter_changes_a_resource() {
 
 /// Returns each change of each parameter.
 fn changes() -> impl Iterator<Item = (&'static Parameter, [Values; 2])> {
-    present().flat_map(|parameter| parameter.changes().map(|values| (parameter, values)))
+    TABLE.iter().flat_map(|parameter| parameter.changes().map(|values| (parameter, values)))
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_published_functions_settings_change_only_with_a_version() {
 
 #[test]
 fn an_endpoint_is_in_the_description_of_each_version_that_uses_it() {
-    for parameter in present().filter(|parameter| parameter.reader == Reader::Version) {
+    for parameter in TABLE.iter().filter(|parameter| parameter.reader == Reader::Version) {
         let [first, second] = parameter.both().map(|values| Stack::new(&values));
         let mut readers = 0;
         for (function, version) in first.versions() {
@@ -169,7 +169,7 @@ fn inserted() -> Vec<&'static Parameter> {
         let [first, second] = parameter.both().map(|values| Stack::new(&values));
         first.definition_texts() != second.definition_texts()
     };
-    present().filter(changes).collect()
+    TABLE.iter().filter(changes).collect()
 }
 
 /// An optional parameter whose value is inserted in a definition is unset if it is empty.

@@ -7,7 +7,7 @@ use local_aws::root;
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
-use crate::parameters::{DECLARED, Parameter, TABLE, present};
+use crate::parameters::{DECLARED, Parameter, TABLE};
 use crate::resolve::{Place, Stack};
 
 /// CloudFormation user guide, *cloudformation-limits*: a parameter value has at most 4,096 bytes.
@@ -38,7 +38,7 @@ pub(crate) fn longest() -> Stack {
         let is_chosen = DECLARED[parameter.name]["AllowedValues"].is_array();
         if has_length && !is_chosen { format!("{value:a<max$}") } else { value.to_owned() }
     };
-    let values: BTreeMap<_, _> = present().map(|parameter| (parameter.name, longest(parameter))).collect();
+    let values: BTreeMap<_, _> = TABLE.iter().map(|parameter| (parameter.name, longest(parameter))).collect();
     let place = Place { partition: "aws-us-gov", stack: "s".repeat(128), long_names: true, ..Place::default() };
     Stack::resolve(EXPANSION.template(&Parameter::all_set()), &values, place)
 }
@@ -47,7 +47,7 @@ pub(crate) fn longest() -> Stack {
 #[test]
 fn each_text_parameter_has_a_greatest_length() {
     let unlimited: Vec<_> =
-        present().map(|parameter| parameter.name).filter(|name| max_length(name) == MAX_PARAMETER).collect();
+        TABLE.iter().map(|parameter| parameter.name).filter(|name| max_length(name) == MAX_PARAMETER).collect();
     assert!(unlimited.is_empty(), "give these a MaxLength: {unlimited:?}");
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::models::AUTHORIZATION;
-use crate::parameters::{Parameter, Values, present};
+use crate::parameters::{Parameter, TABLE, Values};
 use crate::policies::{
     Statement, identity_statements, overlap, resource_statements, statements_of_role, strings, trust,
 };
@@ -199,7 +199,10 @@ fn seed_statements(values: &Values) -> Vec<Statement> {
 }
 
 fn parameter(name: &str) -> &'static Parameter {
-    present().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("the template has no parameter {name}"))
+    TABLE
+        .iter()
+        .find(|parameter| parameter.name == name)
+        .unwrap_or_else(|| panic!("the template has no parameter {name}"))
 }
 
 /// Clean Rooms user guide, *ml-roles*: `kms:Decrypt` and `kms:DescribeKey` on the key, under the encryption context of

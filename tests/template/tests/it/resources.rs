@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
-use crate::parameters::{Parameter, Reader, Values, present};
+use crate::parameters::{Parameter, Reader, TABLE, Values};
 use crate::resolve::{Place, Stack, differences, text_of};
 
 /// The partitions of AWS (IAM user guide, *reference-arns*; botocore, `partitions.json`).
@@ -14,7 +14,7 @@ const PARTITIONS: [&str; 8] =
 
 /// Returns the defaults, each parameter set alone, and all set.
 fn combinations() -> Vec<Values> {
-    let alone = present().flat_map(Parameter::both);
+    let alone = TABLE.iter().flat_map(Parameter::both);
     [Parameter::defaults(), Parameter::all_set()].into_iter().chain(alone).collect()
 }
 
@@ -64,7 +64,7 @@ fn every_reference_resolves_on_the_local_aws() {
 /// An endpoint is also that of a proxy or of a VPC, so it does not mean the local AWS.
 #[test]
 fn an_endpoint_takes_no_resource_away() {
-    for parameter in present().filter(|parameter| parameter.reader == Reader::Version) {
+    for parameter in TABLE.iter().filter(|parameter| parameter.reader == Reader::Version) {
         let [unset, set] = [Parameter::defaults(), parameter.set_to(parameter.values[0])].map(|values| {
             let ids: BTreeSet<_> = Stack::new(&values).resources.into_keys().collect();
             ids
@@ -148,7 +148,7 @@ fn replaced(one: &Value, other: &Value) -> BTreeSet<String> {
 #[test]
 fn no_parameter_replaces_a_named_or_stateful_resource() {
     let names = ["Name", "BucketName", "QueueName", "TopicName", "RoleName", "FunctionName", "LogGroupName"];
-    for parameter in present() {
+    for parameter in &TABLE {
         let [first, second] = parameter.both().map(|values| Stack::new(&values));
         let unset = Stack::with_defaults();
         for (before, after) in [(&first, &second), (&unset, &first)] {
