@@ -301,13 +301,13 @@ pub(crate) mod tests {
     }
 
     /// Returns the requests of a call that starts a paid job.
-    async fn sent_by_start(variables: &[(&str, &str)], retry: RetryConfig, knocks: bool) -> Vec<HttpRequest> {
+    async fn sent_by_start(variables: &[(&str, &str)], retry: RetryConfig, is_warm_up: bool) -> Vec<HttpRequest> {
         let kept = Kept::default();
         let config = config_of(variables, kept.clone()).await;
         let call = Client::new(&config).start_audience_export_job().name("SECRET").audience_generation_job_arn("arn");
         let retry = aws_sdk_cleanroomsml::config::Config::builder().retry_config(retry);
         let call = call.customize().config_override(retry);
-        let call = if knocks { call.interceptor(Knock) } else { call };
+        let call = if is_warm_up { call.interceptor(Knock) } else { call };
         assert!(call.send().await.is_err());
         std::mem::take(&mut *kept.0.lock().unwrap())
     }

@@ -65,23 +65,23 @@ async fn start(event: Value, aws: &Aws, stack: &str) -> Result<Answer, Error> {
     log::about(&event.execution);
     let request = fetch(&event.checked_request, &aws.s3).await?;
     event.deadline.allow(SystemTime::now().into(), format_args!("Batch segment job {}", request.job_name))?;
-    let is_skipped = Cell::new(false);
+    let is_recipe_skipped = Cell::new(false);
     let Started { job, name, was_there } = start_once(
         &job::names_to_try(&request.job_name.to_job_name(), &event.execution),
         event.attempt,
         async |name| find(name, &request, &event.execution, &aws.personalize).await,
         async |name| {
-            // Only before a start: a job that exists is found and followed, whatever became of its solution.
+            // Only before a start: a job that exists is followed even if its solution was deleted.
             let recipe = read_recipe(&request.solution_version_arn, &aws.personalize).await?;
             match (recipe, event.input_kind) {
                 (Some(recipe), Some(kind)) => kind.check_recipe(&recipe)?,
-                _ => is_skipped.set(true),
+                _ => is_recipe_skipped.set(true),
             }
             begin(name, &request, &event.execution, &aws.personalize, stack).await
         },
     )
     .await?;
-    if is_skipped.get() {
+    if is_recipe_skipped.get() {
         event.skipped.push(Skipped::Recipe);
     }
     tracing::info!(was_there, "started the segment job");
