@@ -47,7 +47,9 @@ impl Moment {
         i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX)
     }
 
-    fn plus_seconds(self, seconds: u64) -> Self {
+    /// Returns the moment so many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         Self(DateTime::from_secs_and_nanos(self.0.secs().saturating_add(seconds), self.0.subsec_nanos()))
     }
@@ -98,6 +100,9 @@ impl fmt::Display for Moment {
         f.write_str(&self.0.fmt(Format::DateTime).unwrap_or_default())
     }
 }
+
+/// By how much the clocks of two services may differ, in seconds.
+pub const MAX_CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// When a run gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -184,10 +189,11 @@ impl Execution {
         Err(Error::new(ErrorName::InvalidRequest, message))
     }
 
-    /// Whether a job of that age can be this run's. Services cut fractions off their seconds, so whole ones count.
+    /// Returns whether a job that was created at this time can be this run's. The clocks of two services may differ by
+    /// [`MAX_CLOCK_SKEW_SECONDS`].
     #[must_use]
     pub fn may_have_created(&self, create_time: Moment) -> bool {
-        create_time.0.secs() >= self.start_time.0.secs()
+        create_time.seconds_since(self.start_time) >= -MAX_CLOCK_SKEW_SECONDS
     }
 }
 
@@ -223,29 +229,6 @@ impl Workflows {
 #[must_use]
 pub fn execution_arn(state_machine_arn: &str, name: &str) -> String {
     format!("{}:{name}", state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
-}
-
-/// How often a state was tried before this attempt.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Attempt {
-    /// Retries of this state.
-    #[serde(default)]
-    pub retry_count: u32,
-    /// Redrives of the execution.
-    #[serde(default)]
-    pub redrive_count: u32,
-    /// Waits for a quota: tries that were refused.
-    #[serde(default)]
-    pub quota_waits: u32,
-}
-
-impl Attempt {
-    /// Whether nothing can have been started yet, so that there is nothing to look for.
-    #[must_use]
-    pub fn is_first(self) -> bool {
-        self.retry_count == 0 && self.redrive_count == 0 && self.quota_waits == 0
-    }
 }
 
 /// The longest input of an execution that is passed on, in characters of JSON.

@@ -1,163 +1,333 @@
 //! Once per job: how a paid job is started so that no repetition and no lost answer starts it again.
 //!
-//! Neither service takes a client token, so the job's name stands for one. A first attempt starts at once. A later one,
-//! or a conflict, looks the name up first and takes the job that is there, if it is this run's.
+//! Neither service takes a client token, so the name of a job is the token. In four sentences:
+//!
+//! - An **attempt** is one call of a start function; its result is accepted, rejected or *unknown*.
+//! - The run keeps a [`JobStart`] for each job, and every call of a start function moves it on.
+//! - Only after an unknown attempt, or a conflict, are the jobs looked up; every job is proven before it is accepted.
+//! - A job that is possibly started is started again only if a complete list, read at least ten minutes after the
+//!   attempt ended, does not contain it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::cause::{MAX_CAUSE_BYTES, cut};
 use crate::error::{Error, ErrorName};
-use crate::execution::Attempt;
+use crate::execution::{Deadline, Moment};
 use crate::values::JobName;
 
-/// What there is under a name.
-#[derive(Debug)]
-pub enum Found<J> {
-    /// The job of an earlier attempt of this run.
-    Ours(J),
-    /// A job from before this run, and what to say of it.
-    Older(Error),
-    /// No job.
-    Nothing,
+/// The timeout of a task that starts jobs, in seconds. The workflows have the same number, and a test holds them to it.
+pub const MAX_ATTEMPT_SECONDS: i64 = 310;
+
+/// How long after an attempt ended its job may be missing from a list, in seconds. It covers a service that accepts the
+/// call after the caller gave up, a list that lags, and clocks that differ.
+pub const MAX_UNLISTED_SECONDS: i64 = 600;
+
+/// How long a run repeats a call that is answered only by errors that are not transient, in seconds: new permissions need
+/// time to take effect. The workflows have the same number for calls that cannot be made, and a test holds them to it.
+pub const MAX_FAILING_SECONDS: i64 = 1_800;
+
+/// One attempt to start jobs, as the workflow counts it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// When the task was entered: the attempt ends at most [`MAX_ATTEMPT_SECONDS`] later.
+    pub entered_time: Moment,
+    /// How often the execution was redriven.
+    pub redrive_count: u32,
 }
 
-/// The job of a run.
-#[derive(Debug)]
-pub struct Started<J> {
-    /// What the service calls it.
-    pub job: J,
-    /// The name that it bears: the first of those to try that was free.
-    pub name: JobName,
-    /// Whether an earlier attempt had started it.
-    pub was_there: bool,
+/// How far the start of a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StartState {
+    /// No attempt was made.
+    #[default]
+    NotStarted,
+    /// The last attempt was rejected for now: by a quota, by throttling, or by permissions that may be new.
+    Waiting,
+    /// The last attempt possibly started the job.
+    Unknown,
+    /// The job exists and was proven to be this run's.
+    Started,
+    /// The job ended.
+    Finished,
+    /// The job was not started, and will not be.
+    Rejected,
 }
 
-/// Starts the job under the first name that is free, or finds the one that an earlier attempt started.
-///
-/// `find` looks a name up through all pages; `begin` calls the service once. Errors are theirs, and `Conflict` where
-/// every name is taken.
-pub async fn start_once<J>(
-    names: &[JobName],
+/// The start of one job, as the workflow keeps it from attempt to attempt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobStart {
+    /// How far it is.
+    pub state: StartState,
+    /// When the attempt that led to this state was made. `None` if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+    /// Since when every answer is an error that is not transient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Moment>,
+    /// Since when the name is in use by a job that no list shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict_since: Option<Moment>,
+    /// The redrives that the last attempt knew of.
+    #[serde(default)]
+    pub redrive_count: u32,
+    /// How often a quota rejected an attempt.
+    #[serde(default)]
+    pub quota_waits: u32,
+    /// Why it is waiting, unknown or rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What happened and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+impl JobStart {
+    /// Returns whether an attempt is due.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        matches!(self.state, StartState::NotStarted | StartState::Waiting | StartState::Unknown)
+    }
+
+    /// Returns whether the last attempt possibly started the job.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.state == StartState::Unknown
+    }
+
+    /// Returns the start as an attempt finds it. A run that was stopped during an attempt does not know its result, so a
+    /// redrive makes it unknown.
+    #[must_use]
+    pub fn before(self, attempt: Attempt) -> Self {
+        let is_redriven = attempt.redrive_count > self.redrive_count && self.is_due();
+        let start = Self { redrive_count: attempt.redrive_count, ..self };
+        if is_redriven {
+            Self { state: StartState::Unknown, since: Some(attempt.entered_time), ..start }
+        } else {
+            start
+        }
+    }
+
+    /// Returns whether a job that a complete list, read at `now`, does not contain was not started.
+    #[must_use]
+    pub fn is_surely_absent(&self, now: Moment) -> bool {
+        self.since.is_none_or(|since| now.seconds_since(since) >= MAX_ATTEMPT_SECONDS + MAX_UNLISTED_SECONDS)
+    }
+
+    /// The job exists and is this run's.
+    #[must_use]
+    pub fn started(&self, since: Moment) -> Self {
+        Self { state: StartState::Started, ..self.with(Some(since), None) }
+    }
+
+    /// The job is not started.
+    #[must_use]
+    pub fn rejected(&self, error: &Error) -> Self {
+        Self { state: StartState::Rejected, ..self.with(self.since, Some(error)) }
+    }
+
+    /// The deadline passed before the job was started, as far as the run knows. `job` names it.
+    #[must_use]
+    pub fn too_late(&self, deadline: Deadline, job: &str) -> Self {
+        let message = if self.is_unknown() {
+            format!(
+                "It is not known whether {job} was started when the run's deadline passed at {deadline}. Look for it in the \
+                 console before you start it again."
+            )
+        } else {
+            let why = self.cause.as_ref().map_or_else(String::new, |cause| format!(" The last attempt: {cause}"));
+            format!(
+                "{job} was not started before the run's deadline passed at {deadline}. Start a new run with a longer \
+                 deadlineSeconds.{why}"
+            )
+        };
+        self.rejected(&Error::new(ErrorName::DeadlineExceeded, message))
+    }
+
+    /// The service answered an attempt with an error.
+    #[must_use]
+    pub fn answered(&self, error: Error, attempt: Attempt, now: Moment) -> Self {
+        match error.name {
+            ErrorName::QuotaExceeded => {
+                let waits = self.quota_waits.saturating_add(1);
+                Self { quota_waits: waits, ..self.waiting(&error, attempt) }
+            }
+            ErrorName::Throttled => self.waiting(&error, attempt),
+            ErrorName::ServiceUnavailable => self.unknown(&error, attempt),
+            ErrorName::AccessDenied => self.waiting(&error, attempt).failing(self.failing_since, error, now),
+            _ => self.rejected(&error),
+        }
+    }
+
+    /// The result of an attempt is not known.
+    #[must_use]
+    pub fn unknown(&self, error: &Error, attempt: Attempt) -> Self {
+        Self { state: StartState::Unknown, ..self.with(Some(attempt.entered_time), Some(error)) }
+    }
+
+    /// The name is in use by a job that no list shows. `None` if that has lasted too long to be a list that lags.
+    #[must_use]
+    pub fn in_conflict(&self, error: &Error, attempt: Attempt, now: Moment) -> Option<Self> {
+        let since = self.conflict_since.unwrap_or(attempt.entered_time);
+        let is_transient = now.seconds_since(since) < MAX_ATTEMPT_SECONDS + MAX_UNLISTED_SECONDS;
+        is_transient.then(|| Self { conflict_since: Some(since), ..self.unknown(error, attempt) })
+    }
+
+    /// A call that prepares or looks up failed, so nothing was attempted and the state remains.
+    #[must_use]
+    pub fn not_attempted(&self, error: Error, now: Moment) -> Self {
+        let start = Self { state: self.state, ..self.with(self.since, Some(&error)) };
+        if error.name.is_transient() { start } else { start.failing(self.failing_since, error, now) }
+    }
+
+    fn waiting(&self, error: &Error, attempt: Attempt) -> Self {
+        Self { state: StartState::Waiting, ..self.with(Some(attempt.entered_time), Some(error)) }
+    }
+
+    /// Rejects the job if the answers have not been transient for too long.
+    fn failing(self, failing_since: Option<Moment>, error: Error, now: Moment) -> Self {
+        let since = failing_since.unwrap_or(now);
+        if now.seconds_since(since) < MAX_FAILING_SECONDS {
+            return Self { failing_since: Some(since), ..self };
+        }
+        let doubt = if self.is_unknown() {
+            " It is not known whether an earlier attempt has started the job: look for it in the console before you start it again."
+        } else {
+            ""
+        };
+        let minutes = MAX_FAILING_SECONDS / 60;
+        self.rejected(&error.advising(&format!(
+            "The call was repeated for {minutes} minutes, because new permissions need time.{doubt}"
+        )))
+    }
+
+    fn with(&self, since: Option<Moment>, error: Option<&Error>) -> Self {
+        Self {
+            since,
+            failing_since: None,
+            error: error.map(|error| error.name.to_string()),
+            cause: error.map(|error| cut(&error.message, MAX_CAUSE_BYTES)),
+            ..self.clone()
+        }
+    }
+}
+
+/// A service that starts one kind of paid job.
+#[allow(async_fn_in_trait, reason = "a function has one thread")]
+pub trait JobService {
+    /// What identifies a job.
+    type Job: Clone;
+
+    /// Prepares an attempt. Nothing is started if it fails.
+    async fn prepare(&self) -> Result<(), Error>;
+
+    /// Starts a job of this name, with one call that is never repeated.
+    async fn start(&self, name: &JobName) -> Result<Self::Job, Error>;
+
+    /// Returns the jobs of these names, from one complete list.
+    async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, Self::Job)>, Error>;
+
+    /// Returns whether the run started this job, at `attempt_time` or later.
+    async fn is_ours(&self, job: &Self::Job, attempt_time: Moment) -> Result<bool, Error>;
+}
+
+/// A job of the run and its name.
+pub type Named<J> = (JobName, J);
+
+/// Makes one attempt to start the job under the first of the `names` that is free. Returns how far the start is then, and the
+/// job if it is started. `clock` returns the time.
+pub async fn attempt<S: JobService>(
+    start: JobStart,
     attempt: Attempt,
-    find: impl AsyncFn(&JobName) -> Result<Found<J>, Error>,
-    begin: impl AsyncFn(&JobName) -> Result<J, Error>,
-) -> Result<Started<J>, Error> {
-    if !attempt.is_first() {
-        for name in names {
-            if let Found::Ours(job) = find(name).await? {
-                return Ok(Started { job, name: name.clone(), was_there: true });
+    names: &[JobName],
+    deadline: Deadline,
+    service: &S,
+    clock: impl Fn() -> Moment,
+) -> (JobStart, Option<Named<S::Job>>) {
+    let mut start = start.before(attempt);
+    if start.is_unknown() {
+        let since = start.since.unwrap_or(attempt.entered_time);
+        let read_time = clock();
+        match look_up(names, since, service).await {
+            Ok(LookUp::Ours(job)) => return (start.started(attempt.entered_time), Some(job)),
+            Ok(_) if start.is_surely_absent(read_time) => {}
+            Ok(_) => return (expired(&start, deadline, names, clock()), None),
+            Err(error) => {
+                let start = start.not_attempted(error, clock());
+                return (expired(&start, deadline, names, clock()), None);
             }
         }
+    }
+    if deadline.seconds_left(clock()) <= 0 {
+        // A list has proven that nothing was started.
+        start.state = StartState::NotStarted;
+        return (expired(&start, deadline, names, clock()), None);
+    }
+    if let Err(error) = service.prepare().await {
+        let is_wrong = matches!(error.name, ErrorName::InvalidRequest | ErrorName::NotFound);
+        let start = if is_wrong { start.rejected(&error) } else { start.not_attempted(error, clock()) };
+        return (start, None);
     }
     let mut taken = None;
     for name in names {
-        let conflict = match begin(name).await {
-            Err(error) if error.name == ErrorName::Conflict => error,
-            other => return other.map(|job| Started { job, name: name.clone(), was_there: false }),
-        };
-        match find(name).await? {
-            Found::Ours(job) => return Ok(Started { job, name: name.clone(), was_there: true }),
-            Found::Older(older) => taken = Some(older),
-            Found::Nothing => return Err(conflict),
+        match service.start(name).await {
+            Ok(job) => match service.is_ours(&job, attempt.entered_time).await {
+                Ok(true) => return (start.started(attempt.entered_time), Some((name.clone(), job))),
+                Ok(false) => taken = Some(of_another_run(name)),
+                Err(error) => return (start.unknown(&error, attempt), None),
+            },
+            Err(error) if error.name == ErrorName::Conflict => {
+                let since = start.since.unwrap_or(attempt.entered_time);
+                match look_up(std::slice::from_ref(name), since, service).await {
+                    Ok(LookUp::Ours(job)) => return (start.started(attempt.entered_time), Some(job)),
+                    Ok(LookUp::Others) => taken = Some(of_another_run(name)),
+                    Ok(LookUp::Nothing) => match start.in_conflict(&error, attempt, clock()) {
+                        Some(start) => return (start, None),
+                        None => taken = Some(error),
+                    },
+                    Err(error) => return (start.unknown(&error, attempt), None),
+                }
+            }
+            Err(error) => return (start.answered(error, attempt, clock()), None),
         }
     }
-    Err(taken.unwrap_or_else(|| Error::new(ErrorName::Conflict, "No name is left to try.")))
+    let error = taken.unwrap_or_else(|| Error::new(ErrorName::Conflict, "The run has no name for its job."));
+    (start.rejected(&error), None)
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::cell::RefCell;
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+/// The start after the deadline, else the start itself.
+fn expired(start: &JobStart, deadline: Deadline, names: &[JobName], now: Moment) -> JobStart {
+    if !start.is_due() || deadline.seconds_left(now) > 0 {
+        return start.clone();
+    }
+    let names: Vec<&str> = names.iter().map(JobName::as_str).collect();
+    start.too_late(deadline, &format!("the job {}", names.join(" or ")))
+}
 
-    use super::*;
+fn of_another_run(name: &JobName) -> Error {
+    let message = format!(
+        "A job named {name} exists already, and this run has not started it. Choose another name, or leave the name out: \
+         then each run has its own."
+    );
+    Error::new(ErrorName::Conflict, message)
+}
 
-    /// Nothing here ever waits.
-    fn now<T>(future: impl Future<Output = T>) -> T {
-        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("it waited"),
+/// What a complete list shows under the names of a run.
+enum LookUp<J> {
+    Ours(Named<J>),
+    Others,
+    Nothing,
+}
+
+async fn look_up<S: JobService>(names: &[JobName], attempt_time: Moment, service: &S) -> Result<LookUp<S::Job>, Error> {
+    let mut found = LookUp::Nothing;
+    for (name, job) in service.list(names).await? {
+        if service.is_ours(&job, attempt_time).await? {
+            return Ok(LookUp::Ours((name, job)));
         }
+        found = LookUp::Others;
     }
-
-    fn conflict() -> Error {
-        Error::new(ErrorName::Conflict, "taken")
-    }
-
-    /// The job's id, its name, and whether it was there.
-    type Job = (String, String, bool);
-
-    /// Runs against a service of three kinds of names, and tells what it was asked.
-    fn run(attempt: Attempt, names: [&str; 2]) -> (Result<Job, Error>, Vec<String>) {
-        let asked = RefCell::new(Vec::new());
-        let names = names.map(|name| name.parse().unwrap());
-        let find = async |name: &JobName| {
-            asked.borrow_mut().push(format!("find {name}"));
-            Ok(match name.as_str() {
-                "ours" => Found::Ours("the first".to_owned()),
-                "older" => Found::Older(Error::new(ErrorName::Conflict, "older")),
-                _ => Found::Nothing,
-            })
-        };
-        let begin = async |name: &JobName| {
-            asked.borrow_mut().push(format!("begin {name}"));
-            match name.as_str() {
-                "ours" | "older" | "odd" => Err(conflict()),
-                "down" => Err(Error::new(ErrorName::ServiceUnavailable, "down")),
-                _ => Ok("another".to_owned()),
-            }
-        };
-        let started = now(start_once(&names, attempt, find, begin));
-        (started.map(|job| (job.job, job.name.to_string(), job.was_there)), asked.into_inner())
-    }
-
-    fn retry() -> Attempt {
-        serde_json::from_str("{\"retryCount\": 1}").unwrap()
-    }
-
-    fn job(id: &str, name: &str, was_there: bool) -> Job {
-        (id.to_owned(), name.to_owned(), was_there)
-    }
-
-    #[test]
-    fn a_first_attempt_starts_at_once() {
-        let (started, asked) = run(Attempt::default(), ["free", "second"]);
-        assert_eq!(started.unwrap(), job("another", "free", false));
-        assert_eq!(asked, ["begin free"]);
-    }
-
-    #[test]
-    fn a_later_attempt_looks_every_name_up_before_it_starts() {
-        let (started, asked) = run(retry(), ["free", "second"]);
-        assert_eq!(started.unwrap(), job("another", "free", false));
-        assert_eq!(asked, ["find free", "find second", "begin free"]);
-        let (started, asked) = run(retry(), ["free", "ours"]);
-        assert_eq!(started.unwrap(), job("the first", "ours", true));
-        assert_eq!(asked, ["find free", "find ours"]);
-    }
-
-    #[test]
-    fn a_conflict_with_our_own_job_takes_it() {
-        assert_eq!(run(Attempt::default(), ["ours", "free"]).0.unwrap(), job("the first", "ours", true));
-    }
-
-    #[test]
-    fn a_name_that_an_older_job_bears_gives_way_to_the_next_one() {
-        assert_eq!(run(Attempt::default(), ["older", "free"]).0.unwrap(), job("another", "free", false));
-        let none_left = run(Attempt::default(), ["older", "older"]).0.unwrap_err();
-        assert_eq!(none_left, Error::new(ErrorName::Conflict, "older"));
-    }
-
-    #[test]
-    fn a_conflict_that_cannot_be_found_and_any_other_error_end_the_start() {
-        assert_eq!(run(Attempt::default(), ["odd", "free"]).0.unwrap_err(), conflict());
-        let (down, asked) = run(Attempt::default(), ["down", "free"]);
-        assert_eq!(down.unwrap_err().name, ErrorName::ServiceUnavailable);
-        assert_eq!(asked, ["begin down"]);
-    }
-
-    #[test]
-    fn no_names_start_nothing() {
-        let nothing = now(start_once(&[], Attempt::default(), async |_| Ok(Found::Nothing), async |_| Ok(())));
-        assert_eq!(nothing.unwrap_err().name, ErrorName::Conflict);
-    }
+    Ok(found)
 }

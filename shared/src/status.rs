@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audience_size::AudienceSize;
 use crate::cause::{MAX_CAUSE_BYTES, cut};
 use crate::error::{Error, ErrorName};
 use crate::execution::{Deadline, Moment};
@@ -15,17 +14,17 @@ use crate::schedule::PollBounds;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Phase {
-    /// Wait, and look again.
+    /// Wait, and check again.
     Running,
-    /// The job ended well.
+    /// The job succeeded.
     Ready,
-    /// The job ended badly, or is gone.
+    /// The job failed, or was deleted.
     Failed,
     /// The run's deadline passed while the job was running.
     Expired,
 }
 
-/// What kind of job is looked at.
+/// The kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
     /// An audience generation job.
@@ -56,9 +55,9 @@ impl JobKind {
     /// What to do when the job failed.
     fn after_failure(self) -> &'static str {
         match self {
-            Self::Generation => "Mend what it names, then upload the seed again.",
+            Self::Generation => "Fix what it names, then upload the seed again.",
             Self::Export => "Export this size again with audienceGenerationJobArn and export.",
-            Self::Segment => "Mend what it names, then upload the request again.",
+            Self::Segment => "Fix what it names, then upload the request again.",
         }
     }
 
@@ -66,17 +65,18 @@ impl JobKind {
     fn after_deadline(self) -> &'static str {
         match self {
             Self::Generation | Self::Export => {
-                "look at it in the console, then start an execution with its audienceGenerationJobArn to export it"
+                "check it in the console, then start an execution with its audienceGenerationJobArn to export it"
             }
-            Self::Segment => "look at it in the console; its output will lie where the request says",
+            Self::Segment => "check it in the console; its output is written where the request says",
         }
     }
 }
 
-/// For how long after its start a job that is not found may only not be listed yet, in seconds.
-///
-/// The services' lists are not said to show a job at once.
-const UNLISTED_SECONDS: i64 = 300;
+/// For how long after its start a job that is not found is late and not deleted, in seconds.
+const MAX_LATE_SECONDS: i64 = 600;
+
+/// How far apart two status checks that do not find a job are at least, in seconds, before it counts as deleted.
+const MIN_MISSING_SECONDS: i64 = 60;
 
 /// What a service says of a job.
 #[derive(Clone, Debug, Default)]
@@ -129,12 +129,12 @@ pub struct JobStatus {
     pub create_time: Option<Moment>,
     /// When the job last changed.
     pub update_time: Option<Moment>,
-    /// Where `RUNNING`: seconds until the next look.
+    /// If `RUNNING`: seconds until the next status check.
     pub check_after_seconds: Option<u32>,
     /// Relevance and recall, where the model's owner shares them.
     pub metrics: Option<Metrics>,
-    /// Where an audience is `READY`: the sizes to export.
-    pub export_sizes: Option<Vec<AudienceSize>>,
+    /// When the first of the status checks was that do not find the job. `None` if the last one found it.
+    pub missing_since: Option<Moment>,
     /// Where an export or a segment lies, where visible.
     pub output_location: Option<String>,
     /// Where `FAILED` or `EXPIRED`: the run's error.
@@ -151,27 +151,27 @@ impl JobStatus {
     }
 }
 
-/// One look at a job by a run: how long it may wait, and until when.
+/// One status check of a job by a run: how long the run may wait, and until when.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
-    /// What kind of job it is.
+pub struct StatusCheck<'a> {
+    /// The kind of job.
     pub kind: JobKind,
     /// Its name or ARN, for messages.
     pub job: &'a str,
-    /// When this run started it; none where it was there before.
+    /// When this run started it. `None` if the job existed before.
     pub start_time: Option<Moment>,
-    /// Whether this run has seen it before.
-    pub was_there: bool,
-    /// When the run gives up.
+    /// When the first of the previous status checks was that did not find it.
+    pub missing_since: Option<Moment>,
+    /// When the run ends.
     pub deadline: Deadline,
-    /// The least and the most wait.
+    /// The bounds of the wait.
     pub poll: PollBounds,
-    /// The time of the look.
+    /// The time of the check.
     pub now: Moment,
 }
 
-impl Look<'_> {
-    /// What the workflow does about a job that is there.
+impl StatusCheck<'_> {
+    /// Returns what the workflow does about a job that exists.
     #[must_use]
     pub fn judge(&self, seen: Seen) -> JobStatus {
         let seen = seen.cut();
@@ -184,7 +184,7 @@ impl Look<'_> {
             }
             "DELETE_PENDING" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" => {
                 let cause = format!(
-                    "The {} {} was deleted while the run waited for it ({}). Start the run again.",
+                    "The {} {} was deleted while the run waited for it ({}). Start a new run.",
                     self.kind.noun(),
                     self.job,
                     seen.status
@@ -195,32 +195,36 @@ impl Look<'_> {
         }
     }
 
-    /// What the workflow does about a job that is not there.
-    ///
-    /// Errors as `NotFound` where this run neither started it nor saw it.
-    pub fn judge_missing(&self) -> Result<JobStatus, Error> {
+    /// Returns what the workflow does about a job that the service does not find. One such answer proves nothing.
+    #[must_use]
+    pub fn judge_missing(&self) -> JobStatus {
         let seen = Seen { status: "NOT_FOUND".into(), create_time: self.start_time, ..Seen::default() };
-        match self.start_time {
-            // An export cannot be deleted, so one that is not listed is only late.
-            Some(_) if self.kind == JobKind::Export => return Ok(self.wait(seen)),
-            Some(start) if !self.was_there && self.now.seconds_since(start) < UNLISTED_SECONDS => {
-                return Ok(self.wait(seen));
-            }
-            None if !self.was_there => {
-                let message = format!("There is no {} {}. Check the ARN and its Region.", self.kind.noun(), self.job);
-                return Err(Error::new(ErrorName::NotFound, message));
-            }
-            _ => {}
+        let is_late = self.start_time.is_some_and(|start| self.now.seconds_since(start) < MAX_LATE_SECONDS);
+        // An export cannot be deleted, so one that is not listed is late.
+        if is_late || self.kind == JobKind::Export {
+            return self.wait(seen);
         }
-        let cause = format!("The {} {} is gone: it was deleted. Start the run again.", self.kind.noun(), self.job);
-        Ok(ended(ErrorName::JobDeleted, &cause, seen))
+        let missing_since = self.missing_since.unwrap_or(self.now);
+        if self.now.seconds_since(missing_since) < MIN_MISSING_SECONDS {
+            let status = self.wait(seen);
+            let left = u32::try_from(self.deadline.seconds_left(self.now)).unwrap_or(1);
+            let wait = status.check_after_seconds.map(|seconds| seconds.max(60).min(left));
+            return JobStatus { missing_since: Some(missing_since), check_after_seconds: wait, ..status };
+        }
+        let (noun, job) = (self.kind.noun(), self.job);
+        if self.start_time.is_some() {
+            let cause = format!("The {noun} {job} does not exist any more: it was deleted. Start a new run.");
+            return ended(ErrorName::JobDeleted, &cause, seen);
+        }
+        let cause = format!("There is no {noun} {job}. Check the ARN and its Region.");
+        ended(ErrorName::NotFound, &cause, seen)
     }
 
     fn wait(&self, seen: Seen) -> JobStatus {
         let left = self.deadline.seconds_left(self.now);
         if left <= 0 {
             let cause = format!(
-                "The {} {} was still {} when the run's deadline passed at {}. It may yet end: {}.",
+                "The {} {} was still {} when the run's deadline passed at {}. It possibly ends later: {}.",
                 self.kind.noun(),
                 self.job,
                 seen.status,
@@ -252,7 +256,7 @@ fn status(phase: Phase, seen: Seen) -> JobStatus {
         update_time: seen.update_time,
         check_after_seconds: None,
         metrics: seen.metrics,
-        export_sizes: None,
+        missing_since: None,
         output_location: seen.output_location,
         error: None,
         cause: None,

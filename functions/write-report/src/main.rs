@@ -88,7 +88,7 @@ async fn fetch(place: Option<&S3Uri>, s3: &Client) -> Result<Option<Value>, Erro
     let Some(place) = place else { return Ok(None) };
     let object = s3.get_object().bucket(place.bucket()).key(place.key()).send().await;
     let object = match object.map_err(Error::from) {
-        Err(error) if error.name.is_passing() => return Err(error.doing(format_args!("reading {place}"))),
+        Err(error) if error.name.is_transient() => return Err(error.doing(format_args!("reading {place}"))),
         Err(error) => {
             tracing::warn!(error = error.name.as_str(), "the checked request cannot be read");
             return Ok(None);
