@@ -115,22 +115,10 @@ impl Deadline {
         Self(start.plus_seconds(seconds))
     }
 
-    /// Whole seconds that are left; none or fewer where the deadline has passed.
+    /// Returns the whole seconds that are left: 0 or less after the deadline.
     #[must_use]
     pub fn seconds_left(self, now: Moment) -> i64 {
         self.0.seconds_since(now)
-    }
-
-    /// Fails as `DeadlineExceeded` where no time is left to begin something.
-    pub fn allow(self, now: Moment, what: impl fmt::Display) -> Result<(), Error> {
-        if self.seconds_left(now) > 0 {
-            return Ok(());
-        }
-        let message = format!(
-            "{what} was not begun: the run's deadline passed at {self}. Give it a longer deadlineSeconds and start it \
-             again."
-        );
-        Err(Error::new(ErrorName::DeadlineExceeded, message))
     }
 }
 
@@ -383,25 +371,11 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_counts_from_the_start_and_refuses_what_begins_after_it() {
+    fn a_deadline_counts_whole_seconds_from_the_start() {
         let deadline = Deadline::new(moment("2026-11-22T16:00:00Z"), 60);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:00Z")), 60);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:59.500Z")), 0);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:01:01Z")), -1);
-        assert!(deadline.allow(moment("2026-11-22T16:00:58Z"), "x").is_ok());
-        let error = deadline.allow(moment("2026-11-22T16:01:00Z"), "Export a-5pct").unwrap_err();
-        assert_eq!(error.name, ErrorName::DeadlineExceeded);
-        assert!(
-            error.message.starts_with("Export a-5pct was not begun: the run's deadline passed at 2026-11-22T16:01")
-        );
-    }
-
-    #[test]
-    fn only_an_attempt_that_nothing_went_before_is_the_first() {
-        assert!(read_event::<Attempt>(json!({})).unwrap().is_first());
-        for field in ["retryCount", "redriveCount", "quotaWaits"] {
-            assert!(!read_event::<Attempt>(json!({field: 1})).unwrap().is_first(), "{field}");
-        }
     }
 
     #[test]

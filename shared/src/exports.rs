@@ -393,3 +393,313 @@ pub fn failure(exports: &[RunExport], audience: &str) -> Option<Error> {
     let reasons = cut(&reasons, MAX_CAUSE_BYTES.saturating_sub(start.len() + end.len()));
     Some(Error::new(name, format!("{start}{reasons}{end}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::{Cell, RefCell};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use serde_json::json;
+
+    fn moment(text: &str) -> Moment {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn execution() -> Execution {
+        serde_json::from_value(json!({"id": "arn:run", "name": "run", "startTime": "2026-11-22T16:00:00Z"})).unwrap()
+    }
+
+    fn deadline() -> Deadline {
+        Deadline::new(moment("16:00:00"), 7200)
+    }
+
+    fn exports(percents: &[i64]) -> Vec<RunExport> {
+        let size = |percent: &i64| format!("{percent}pct").parse().unwrap();
+        planned(&"run".parse().unwrap(), percents.iter().map(size).collect())
+    }
+
+    fn started(percents: &[i64]) -> Vec<RunExport> {
+        let mut exports = exports(percents);
+        for export in &mut exports {
+            export.start = export.start.started(moment("16:00:00"));
+        }
+        exports
+    }
+
+    fn listed(percent: i64, status: &str, create_time: &str) -> ListedExport {
+        ListedExport {
+            name: format!("run-{percent}pct"),
+            audience_size: format!("{percent}pct").parse().ok(),
+            description: Some("arn:run".into()),
+            seen: Seen { status: status.into(), create_time: Some(moment(create_time)), ..Seen::default() },
+        }
+    }
+
+    fn judge(now: &str, exports: Vec<RunExport>, list: &[ListedExport]) -> ExportsStatus {
+        let check = ExportsCheck {
+            audience: "arn:audience",
+            execution: &execution(),
+            deadline: deadline(),
+            poll: PollBounds::new(13, 900).unwrap(),
+            now: moment(now),
+        };
+        check.judge(exports, list)
+    }
+
+    fn states(exports: &[RunExport]) -> Vec<StartState> {
+        exports.iter().map(|export| export.start.state).collect()
+    }
+
+    #[test]
+    fn the_youngest_running_export_decides_when_the_next_check_is() {
+        let list = [
+            listed(1, "ACTIVE", "16:49:00"),
+            listed(5, "CREATE_IN_PROGRESS", "16:40:00"),
+            listed(10, "CREATE_PENDING", "16:20:00"),
+        ];
+        let status = judge("16:50:00", started(&[1, 5, 10]), &list);
+        assert_eq!((status.phase, status.check_after_seconds), (Phase::Running, Some(60)));
+        assert_eq!(states(&status.exports), [StartState::Finished, StartState::Started, StartState::Started]);
+        // One that is not listed yet is late, and as old as its start.
+        assert_eq!(judge("16:50:00", started(&[10]), &[]).check_after_seconds, Some(300));
+    }
+
+    #[test]
+    fn every_export_is_followed_to_its_end() {
+        let mut all = started(&[1, 5]);
+        let mut rejected = exports(&[10]);
+        for export in &mut rejected {
+            export.set_start(export.start.rejected(&Error::new(ErrorName::Conflict, "taken")));
+        }
+        all.append(&mut rejected);
+        let mut ready = listed(1, "ACTIVE", "16:10:00");
+        ready.seen.output_location = Some("s3://out/1".into());
+        let mut failed = listed(5, "CREATE_FAILED", "16:10:00");
+        failed.seen.message = Some("disk full".into());
+        let status = judge("16:50:00", all, &[ready, failed]);
+        assert_eq!((status.phase, status.check_after_seconds, status.is_start_due), (Phase::Failed, None, false));
+        assert_eq!(status.exports[0].output_location.as_deref(), Some("s3://out/1"));
+        assert_eq!(status.exports[1].error.as_deref(), Some("ExportFailed"));
+        assert!(status.exports[1].cause.as_deref().unwrap().contains("job run-5pct failed: disk full"));
+        assert_eq!(status.exports[2].cause.as_deref(), Some("taken"));
+        assert_eq!(status.error, Some(ErrorName::ExportFailed));
+        let cause = status.cause.unwrap();
+        assert!(cause.starts_with("2 of 3 exports have an error. 5pct (ExportFailed): "), "{cause}");
+        assert!(cause.contains("Exported: 1pct.") && cause.contains("arn:audience"), "{cause}");
+    }
+
+    #[test]
+    fn an_end_that_was_seen_remains() {
+        let first = judge("16:50:00", started(&[1, 5]), &[listed(1, "ACTIVE", "16:10:00")]);
+        let then = judge("16:51:00", first.exports, &[listed(1, "CREATE_IN_PROGRESS", "16:10:00")]);
+        assert_eq!(then.exports[0].status.as_deref(), Some("ACTIVE"));
+        assert_eq!(then.phase, Phase::Running);
+    }
+
+    #[test]
+    fn an_export_whose_start_is_unknown_is_found_by_a_check() {
+        let mut all = exports(&[1, 5]);
+        for export in &mut all {
+            export.start =
+                JobStart { state: StartState::Unknown, since: Some(moment("16:10:00")), ..JobStart::default() };
+        }
+        let status = judge("16:11:00", all, &[listed(1, "CREATE_PENDING", "16:10:30")]);
+        assert_eq!(states(&status.exports), [StartState::Started, StartState::Unknown]);
+        assert!(status.is_start_due && status.check_after_seconds.is_none());
+    }
+
+    #[test]
+    fn an_export_of_another_run_with_the_same_name_is_not_ours() {
+        for other in [
+            ListedExport { description: Some("arn:another".into()), ..listed(1, "ACTIVE", "16:10:00") },
+            ListedExport { audience_size: "5pct".parse().ok(), ..listed(1, "ACTIVE", "16:10:00") },
+            listed(1, "ACTIVE", "15:58:59"),
+        ] {
+            assert_eq!(states(&judge("16:50:00", started(&[1]), &[other]).exports), [StartState::Started]);
+        }
+        let undescribed = ListedExport { description: None, ..listed(1, "ACTIVE", "15:59:30") };
+        assert_eq!(states(&judge("16:50:00", started(&[1]), &[undescribed]).exports), [StartState::Finished]);
+    }
+
+    #[test]
+    fn of_two_exports_of_one_name_the_successful_one_counts() {
+        let list = [listed(1, "CREATE_FAILED", "16:10:00"), listed(1, "ACTIVE", "16:20:00")];
+        let status = judge("16:50:00", started(&[1]), &list);
+        assert_eq!((status.phase, status.error), (Phase::Ready, None));
+    }
+
+    #[test]
+    fn at_the_deadline_each_export_says_whether_it_was_started() {
+        let mut all = started(&[1, 5]);
+        all.append(&mut exports(&[10, 20]));
+        all[3].start = JobStart { state: StartState::Unknown, since: Some(moment("17:59:00")), ..JobStart::default() };
+        let status =
+            judge("18:00:00", all, &[listed(1, "ACTIVE", "16:10:00"), listed(5, "CREATE_PENDING", "16:10:00")]);
+        assert_eq!((status.phase, status.error), (Phase::Failed, Some(ErrorName::DeadlineExceeded)));
+        let cause = |place: usize| status.exports[place].cause.clone().unwrap_or_default();
+        assert_eq!(status.exports[0].error, None);
+        assert!(cause(1).contains("was still CREATE_PENDING"), "{}", cause(1));
+        assert!(cause(2).starts_with("export run-10pct was not started"), "{}", cause(2));
+        assert!(cause(3).starts_with("It is not known whether export run-20pct was started"), "{}", cause(3));
+    }
+
+    #[test]
+    fn the_cause_of_25_exports_fits_into_the_cause_of_a_run() {
+        let mut all = exports(&(1..=25).collect::<Vec<_>>());
+        for export in &mut all {
+            export.set_start(export.start.rejected(&Error::new(ErrorName::InvalidRequest, "x".repeat(3_000))));
+        }
+        let failure = failure(&all, &"a".repeat(200)).unwrap();
+        assert!(failure.message.len() <= MAX_CAUSE_BYTES, "{}", failure.message.len());
+        assert!(failure.message.ends_with("paid again."), "{}", failure.message);
+    }
+
+    /// A service with an answer for each size, and the calls that it received.
+    #[derive(Default)]
+    struct Service {
+        errors: RefCell<Vec<(i64, Error)>>,
+        list: RefCell<Option<Vec<ListedExport>>>,
+        calls: RefCell<Vec<String>>,
+        now: Cell<i64>,
+        seconds_of_call: i64,
+    }
+
+    impl ExportService for Service {
+        async fn start(&self, export: &RunExport) -> Result<(), Error> {
+            self.calls.borrow_mut().push(export.name.to_string());
+            self.now.set(self.now.get() + self.seconds_of_call);
+            let size = i64::from(export.audience_size.value());
+            let error =
+                self.errors.borrow().iter().find(|(percent, _)| *percent == size).map(|(_, error)| error.clone());
+            error.map_or(Ok(()), Err)
+        }
+
+        async fn list(&self) -> Result<Vec<ListedExport>, Error> {
+            self.calls.borrow_mut().push("list".into());
+            self.list.borrow().clone().ok_or_else(|| Error::new(ErrorName::ServiceUnavailable, "down"))
+        }
+    }
+
+    fn unavailable(name: ErrorName) -> Error {
+        Error::new(name, "because")
+    }
+
+    impl Service {
+        fn with(errors: &[(i64, ErrorName)], list: Option<Vec<ListedExport>>) -> Self {
+            let errors = errors.iter().map(|(percent, name)| (*percent, unavailable(*name))).collect();
+            Self { errors: RefCell::new(errors), list: RefCell::new(list), ..Self::default() }
+        }
+
+        /// Makes an attempt that begins so many seconds after 16:00, and returns the calls.
+        fn attempt(&self, exports: &mut [RunExport], seconds: u64, redrive_count: u32) -> Vec<String> {
+            let entered_time = moment("16:00:00").plus_seconds(seconds);
+            let clock = || entered_time.plus_seconds(self.now.get().unsigned_abs());
+            let attempt = Attempt { entered_time, redrive_count };
+            let run = execution();
+            let mut future = pin!(attempt_all(exports, attempt, &run, deadline(), self, clock));
+            let Poll::Ready(()) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+                panic!("it waits")
+            };
+            self.calls.take()
+        }
+    }
+
+    #[test]
+    fn a_first_attempt_starts_all_without_a_list() {
+        let (service, mut all) = (Service::default(), exports(&[1, 5]));
+        assert_eq!(service.attempt(&mut all, 60, 0), ["run-1pct", "run-5pct"]);
+        assert_eq!(states(&all), [StartState::Started, StartState::Started]);
+        assert_eq!(service.attempt(&mut all, 120, 0), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_quota_or_throttling_stops_the_attempt() {
+        for name in [ErrorName::QuotaExceeded, ErrorName::Throttled] {
+            let (service, mut all) = (Service::with(&[(5, name)], Some(Vec::new())), exports(&[1, 5, 10]));
+            service.attempt(&mut all, 60, 0);
+            assert_eq!(states(&all), [StartState::Started, StartState::Waiting, StartState::NotStarted], "{name}");
+            assert_eq!(all[1].start.error.as_deref(), Some(name.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_quota_that_does_not_free_itself_rejects_all_that_are_due() {
+        let full = (1..=25).map(|percent| ListedExport { name: "old".into(), ..listed(percent, "ACTIVE", "10:00:00") });
+        let full: Vec<_> = full.collect();
+        let mut all = exports(&[1, 5]);
+        let service = Service::with(&[(1, ErrorName::QuotaExceeded)], Some(full.clone()));
+        assert_eq!(service.attempt(&mut all, 60, 0), ["run-1pct", "list"]);
+        assert_eq!(states(&all), [StartState::Rejected, StartState::Rejected]);
+        assert!(all[1].cause.as_deref().unwrap().contains("25 active exports"), "{:?}", all[1].cause);
+        let mut waits = exports(&[1, 5]);
+        Service::with(&[(1, ErrorName::QuotaExceeded)], Some(full[1..].to_vec())).attempt(&mut waits, 60, 0);
+        assert_eq!(states(&waits), [StartState::Waiting, StartState::NotStarted]);
+    }
+
+    #[test]
+    fn an_unknown_export_is_started_again_only_if_a_late_list_lacks_it() {
+        let mut all = exports(&[1]);
+        let lost = Service::with(&[(1, ErrorName::ServiceUnavailable)], None);
+        assert_eq!(lost.attempt(&mut all, 60, 0), ["run-1pct"]);
+        let unreadable = Service::with(&[], None);
+        assert_eq!(unreadable.attempt(&mut all, 3_600, 0), ["list"]);
+        let empty = Service::with(&[], Some(Vec::new()));
+        assert_eq!(empty.attempt(&mut all, 60 + 909, 0), ["list"]);
+        assert_eq!(states(&all), [StartState::Unknown]);
+        assert_eq!(empty.attempt(&mut all, 60 + 910, 0), ["list", "run-1pct"]);
+        assert_eq!(states(&all), [StartState::Started]);
+    }
+
+    #[test]
+    fn an_unknown_export_that_is_listed_is_not_started_again() {
+        let mut all = exports(&[1]);
+        Service::with(&[(1, ErrorName::ServiceUnavailable)], None).attempt(&mut all, 60, 0);
+        let listing = Service::with(&[], Some(vec![listed(1, "CREATE_PENDING", "16:05:00")]));
+        assert_eq!(listing.attempt(&mut all, 360, 0), ["list"]);
+        assert_eq!(states(&all), [StartState::Started]);
+    }
+
+    #[test]
+    fn a_redrive_looks_for_what_was_possibly_under_way() {
+        let (service, mut all) = (Service::with(&[], Some(Vec::new())), exports(&[1]));
+        assert_eq!(service.attempt(&mut all, 60, 1), ["list"]);
+        assert_eq!(states(&all), [StartState::Unknown]);
+    }
+
+    #[test]
+    fn a_conflict_is_ours_or_another_runs_or_not_listed_yet() {
+        let conflict = |list| {
+            let (service, mut all) = (Service::with(&[(1, ErrorName::Conflict)], list), exports(&[1]));
+            service.attempt(&mut all, 60, 0);
+            all.remove(0)
+        };
+        let ours = listed(1, "CREATE_PENDING", "16:00:30");
+        let other = ListedExport { description: Some("arn:another".into()), ..ours.clone() };
+        assert_eq!(conflict(Some(vec![ours])).start.state, StartState::Started);
+        let rejected = conflict(Some(vec![other]));
+        assert_eq!((rejected.start.state, rejected.error.as_deref()), (StartState::Rejected, Some("Conflict")));
+        assert_eq!(conflict(Some(Vec::new())).start.state, StartState::Unknown);
+        assert_eq!(conflict(None).start.state, StartState::Unknown);
+    }
+
+    #[test]
+    fn no_call_is_begun_with_little_time_left_or_after_the_deadline() {
+        let slow = Service { seconds_of_call: 100, ..Service::default() };
+        let mut all = exports(&[1, 5, 10, 20]);
+        assert_eq!(slow.attempt(&mut all, 60, 0), ["run-1pct", "run-5pct", "run-10pct"]);
+        assert_eq!(states(&all)[3], StartState::NotStarted);
+        assert_eq!(Service::default().attempt(&mut all, 7_200, 0), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_size_that_is_rejected_does_not_stop_the_others() {
+        let (service, mut all) = (Service::with(&[(1, ErrorName::InvalidRequest)], None), exports(&[1, 5]));
+        service.attempt(&mut all, 60, 0);
+        assert_eq!(states(&all), [StartState::Rejected, StartState::Started]);
+        assert_eq!(all[0].error.as_deref(), Some("InvalidRequest"));
+    }
+}

@@ -331,3 +331,254 @@ async fn look_up<S: JobService>(names: &[JobName], attempt_time: Moment, service
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::RefCell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn moment(seconds: u64) -> Moment {
+        "2026-11-22T16:00:00Z".parse::<Moment>().unwrap().plus_seconds(seconds)
+    }
+
+    fn name(text: &str) -> JobName {
+        text.parse().unwrap()
+    }
+
+    /// A service by the names of jobs, and the calls that it received. A job that begins with `ours` is this run's.
+    #[derive(Default)]
+    struct Service {
+        prepare: Option<ErrorName>,
+        starts: Vec<(&'static str, Result<&'static str, ErrorName>)>,
+        list: Option<Vec<(&'static str, &'static str)>>,
+        proof: Option<ErrorName>,
+        calls: RefCell<Vec<String>>,
+    }
+
+    impl JobService for Service {
+        type Job = String;
+
+        async fn prepare(&self) -> Result<(), Error> {
+            self.prepare.map_or(Ok(()), |name| Err(Error::new(name, "because")))
+        }
+
+        async fn start(&self, name: &JobName) -> Result<String, Error> {
+            self.calls.borrow_mut().push(format!("start {name}"));
+            let answer = self.starts.iter().find(|(start, _)| *start == name.as_str()).map(|(_, answer)| *answer);
+            answer.unwrap_or(Ok("ours new")).map(str::to_owned).map_err(|name| Error::new(name, "because"))
+        }
+
+        async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, String)>, Error> {
+            let names: Vec<&str> = names.iter().map(JobName::as_str).collect();
+            self.calls.borrow_mut().push(format!("list {}", names.join(" ")));
+            let list = self.list.clone().ok_or_else(|| Error::new(ErrorName::ServiceUnavailable, "because"))?;
+            Ok(list.iter().filter(|(job, _)| names.contains(job)).map(|(job, id)| (name(job), (*id).into())).collect())
+        }
+
+        async fn is_ours(&self, job: &String, _: Moment) -> Result<bool, Error> {
+            self.proof.map_or(Ok(job.starts_with("ours")), |name| Err(Error::new(name, "because")))
+        }
+    }
+
+    const DEADLINE_SECONDS: u64 = 7_200;
+
+    /// Makes an attempt so many seconds after the start of the run. Returns the start, the job and the calls.
+    fn attempt_at(
+        service: &Service,
+        start: JobStart,
+        seconds: u64,
+        redrive_count: u32,
+    ) -> (JobStart, Option<String>, Vec<String>) {
+        let this = Attempt { entered_time: moment(seconds), redrive_count };
+        let deadline = Deadline::new(moment(0), DEADLINE_SECONDS);
+        let names = [name("first"), name("second")];
+        let mut future = pin!(attempt(start, this, &names, deadline, service, || moment(seconds)));
+        let Poll::Ready((start, job)) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it waits")
+        };
+        (start, job.map(|(name, job)| format!("{name}: {job}")), service.calls.take())
+    }
+
+    fn first(service: &Service) -> (JobStart, Option<String>, Vec<String>) {
+        attempt_at(service, JobStart::default(), 60, 0)
+    }
+
+    fn unknown_since(seconds: u64) -> JobStart {
+        JobStart { state: StartState::Unknown, since: Some(moment(seconds)), ..JobStart::default() }
+    }
+
+    fn starting(answer: ErrorName) -> Service {
+        Service { starts: vec![("first", Err(answer))], ..Service::default() }
+    }
+
+    #[test]
+    fn a_first_attempt_starts_at_once_without_a_list() {
+        let (start, job, calls) = first(&Service::default());
+        assert_eq!((start.state, start.since), (StartState::Started, Some(moment(60))));
+        assert_eq!(job.unwrap(), "first: ours new");
+        assert_eq!(calls, ["start first"]);
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_proven_is_unknown() {
+        let (start, job, _) = first(&Service { proof: Some(ErrorName::ServiceUnavailable), ..Service::default() });
+        assert_eq!((start.state, start.since, job), (StartState::Unknown, Some(moment(60)), None));
+    }
+
+    #[test]
+    fn only_an_unknown_attempt_is_followed_by_a_look_up() {
+        let service = Service { list: Some(vec![("second", "ours")]), ..Service::default() };
+        let waiting = JobStart { state: StartState::Waiting, ..JobStart::default() };
+        assert_eq!(attempt_at(&service, waiting, 120, 0).2, ["start first"]);
+        let (start, job, calls) = attempt_at(&service, unknown_since(60), 120, 0);
+        assert_eq!((start.state, job.unwrap().as_str()), (StartState::Started, "second: ours"));
+        assert_eq!(calls, ["list first second"]);
+    }
+
+    #[test]
+    fn a_job_that_is_possibly_started_is_started_again_after_ten_minutes() {
+        let empty = Service { list: Some(Vec::new()), ..Service::default() };
+        let (start, _, calls) = attempt_at(&empty, unknown_since(60), 60 + 909, 0);
+        assert_eq!((start, calls), (unknown_since(60), vec!["list first second".to_owned()]));
+        let (start, _, calls) = attempt_at(&empty, unknown_since(60), 60 + 910, 0);
+        assert_eq!(start.state, StartState::Started);
+        assert_eq!(calls, ["list first second", "start first"]);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_proves_nothing() {
+        let (start, job, calls) = attempt_at(&Service::default(), unknown_since(60), 5_000, 0);
+        assert_eq!((start.state, start.since, job), (StartState::Unknown, Some(moment(60)), None));
+        assert_eq!(calls, ["list first second"]);
+    }
+
+    #[test]
+    fn a_list_that_shows_a_job_of_another_run_does_not_end_the_search() {
+        let service = Service { list: Some(vec![("first", "theirs"), ("second", "ours")]), ..Service::default() };
+        assert_eq!(attempt_at(&service, unknown_since(60), 120, 0).1.unwrap(), "second: ours");
+    }
+
+    #[test]
+    fn a_quota_and_throttling_wait() {
+        let (start, _, calls) = first(&starting(ErrorName::QuotaExceeded));
+        assert_eq!((start.state, start.quota_waits), (StartState::Waiting, 1));
+        assert_eq!(calls, ["start first"]);
+        let (start, ..) = attempt_at(&starting(ErrorName::Throttled), start, 120, 0);
+        assert_eq!(
+            (start.state, start.quota_waits, start.error.as_deref()),
+            (StartState::Waiting, 1, Some("Throttled"))
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_unknown() {
+        let (start, ..) = first(&starting(ErrorName::ServiceUnavailable));
+        assert_eq!((start.state, start.since), (StartState::Unknown, Some(moment(60))));
+    }
+
+    #[test]
+    fn a_denied_start_is_repeated_for_thirty_minutes() {
+        let denied = starting(ErrorName::AccessDenied);
+        let (start, ..) = first(&denied);
+        assert_eq!((start.state, start.failing_since), (StartState::Waiting, Some(moment(60))));
+        let (start, ..) = attempt_at(&denied, start, 60 + 1_799, 0);
+        assert_eq!(start.state, StartState::Waiting);
+        let (rejected, ..) = attempt_at(&denied, start.clone(), 60 + 1_800, 0);
+        assert_eq!((rejected.state, rejected.error.as_deref()), (StartState::Rejected, Some("AccessDenied")));
+        assert!(rejected.cause.unwrap().contains("repeated for 30 minutes, because new permissions need time"));
+        // Another answer in between counts anew.
+        let (throttled, ..) = attempt_at(&starting(ErrorName::Throttled), start, 60 + 1_800, 0);
+        assert_eq!(throttled.failing_since, None);
+    }
+
+    #[test]
+    fn a_request_that_the_service_rejects_is_rejected_at_once() {
+        let (start, ..) = first(&starting(ErrorName::InvalidRequest));
+        assert_eq!((start.state, start.cause.as_deref()), (StartState::Rejected, Some("because")));
+    }
+
+    #[test]
+    fn a_conflict_with_our_own_job_accepts_it() {
+        let service = Service { list: Some(vec![("first", "ours")]), ..starting(ErrorName::Conflict) };
+        let (start, job, calls) = first(&service);
+        assert_eq!((start.state, job.unwrap().as_str()), (StartState::Started, "first: ours"));
+        assert_eq!(calls, ["start first", "list first"]);
+    }
+
+    #[test]
+    fn a_name_that_another_run_uses_gives_way_to_the_next_one() {
+        let theirs = Some(vec![("first", "theirs"), ("second", "theirs")]);
+        let service = Service { list: theirs.clone(), ..starting(ErrorName::Conflict) };
+        assert_eq!(first(&service).1.unwrap(), "second: ours new");
+        let starts = vec![("first", Err(ErrorName::Conflict)), ("second", Err(ErrorName::Conflict))];
+        let (start, job, _) = first(&Service { starts, list: theirs, ..Service::default() });
+        assert_eq!((start.state, start.error.as_deref(), job), (StartState::Rejected, Some("Conflict"), None));
+        assert!(start.cause.unwrap().starts_with("A job named second exists already"));
+    }
+
+    #[test]
+    fn a_start_that_answers_the_job_of_another_run_is_a_conflict() {
+        let service = Service { starts: vec![("first", Ok("theirs"))], ..Service::default() };
+        assert_eq!(first(&service).1.unwrap(), "second: ours new");
+    }
+
+    #[test]
+    fn a_conflict_that_no_list_shows_is_transient_for_ten_minutes() {
+        let service = Service { list: Some(Vec::new()), ..starting(ErrorName::Conflict) };
+        let (start, ..) = first(&service);
+        assert_eq!((start.state, start.conflict_since), (StartState::Unknown, Some(moment(60))));
+        let (start, _, calls) = attempt_at(&service, start, 500, 0);
+        assert_eq!((start.state, calls.len()), (StartState::Unknown, 1));
+        let (start, job, _) = attempt_at(&service, start, 60 + 910, 0);
+        assert_eq!((start.state, job.unwrap().as_str()), (StartState::Started, "second: ours new"));
+    }
+
+    #[test]
+    fn a_conflict_whose_list_cannot_be_read_is_unknown() {
+        assert_eq!(first(&starting(ErrorName::Conflict)).0.state, StartState::Unknown);
+    }
+
+    #[test]
+    fn a_redrive_makes_a_start_unknown_that_was_possibly_under_way() {
+        let empty = Service { list: Some(Vec::new()), ..Service::default() };
+        let (start, _, calls) = attempt_at(&empty, JobStart::default(), 60, 1);
+        assert_eq!((start.state, start.since, start.redrive_count), (StartState::Unknown, Some(moment(60)), 1));
+        assert_eq!(calls, ["list first second"]);
+        let (start, ..) = attempt_at(&empty, start, 60 + 910, 1);
+        assert_eq!(start.state, StartState::Started);
+    }
+
+    #[test]
+    fn what_cannot_be_prepared_is_not_attempted() {
+        let (start, _, calls) = first(&Service { prepare: Some(ErrorName::ServiceUnavailable), ..Service::default() });
+        assert_eq!(
+            (start.state, start.error.as_deref(), calls.len()),
+            (StartState::NotStarted, Some("ServiceUnavailable"), 0)
+        );
+        let (start, ..) = first(&Service { prepare: Some(ErrorName::InvalidRequest), ..Service::default() });
+        assert_eq!(start.state, StartState::Rejected);
+    }
+
+    #[test]
+    fn after_the_deadline_nothing_is_started() {
+        let (start, _, calls) = attempt_at(&Service::default(), JobStart::default(), DEADLINE_SECONDS, 0);
+        assert_eq!((start.state, start.error.as_deref()), (StartState::Rejected, Some("DeadlineExceeded")));
+        assert!(start.cause.unwrap().starts_with("the job first or second was not started"));
+        assert_eq!(calls, Vec::<String>::new());
+    }
+
+    #[test]
+    fn after_the_deadline_an_unknown_start_is_looked_up_and_named() {
+        let found = Service { list: Some(vec![("first", "ours")]), ..Service::default() };
+        assert!(attempt_at(&found, unknown_since(60), DEADLINE_SECONDS, 0).1.is_some());
+        let (start, ..) = attempt_at(&Service::default(), unknown_since(7_000), DEADLINE_SECONDS, 0);
+        assert_eq!((start.state, start.error.as_deref()), (StartState::Rejected, Some("DeadlineExceeded")));
+        let cause = start.cause.unwrap();
+        assert!(cause.starts_with("It is not known whether the job first or second was started"), "{cause}");
+    }
+}

@@ -285,18 +285,18 @@ mod tests {
             status_code: Some(long),
             ..Seen::default()
         };
-        let status = look(JobKind::Export).judge(seen);
+        let status = check(JobKind::Export).judge(seen);
         assert!(status.message.unwrap().len() <= MAX_SERVICE_TEXT_BYTES);
         let cause = status.cause.unwrap();
         assert!(cause.len() <= MAX_CAUSE_BYTES && cause.ends_with(JobKind::Export.after_failure()), "{cause}");
     }
 
-    fn look(kind: JobKind) -> Look<'static> {
-        Look {
+    fn check(kind: JobKind) -> StatusCheck<'static> {
+        StatusCheck {
             kind,
             job: "run",
             start_time: Some(moment("16:00:00")),
-            was_there: false,
+            missing_since: None,
             deadline: Deadline::new(moment("16:00:00"), 7200),
             poll: PollBounds::new(15, 900).unwrap(),
             now: moment("16:30:00"),
@@ -322,37 +322,37 @@ mod tests {
             ("DELETE_IN_PROGRESS", Phase::Failed, Some(ErrorName::JobDeleted)),
             ("DELETE_FAILED", Phase::Failed, Some(ErrorName::JobDeleted)),
         ] {
-            let status = look(JobKind::Generation).judge(seen(word));
+            let status = check(JobKind::Generation).judge(seen(word));
             assert_eq!((status.phase, status.error), (phase, error), "{word}");
             assert_eq!(status.status, word);
             assert_eq!(status.check_after_seconds.is_some(), phase == Phase::Running);
             assert_eq!(status.cause.is_some(), error.is_some());
         }
-        let export = look(JobKind::Export).judge(seen("CREATE_FAILED"));
+        let export = check(JobKind::Export).judge(seen("CREATE_FAILED"));
         assert_eq!(export.error, Some(ErrorName::ExportFailed));
     }
 
     #[test]
-    fn the_next_look_is_after_a_tenth_of_the_jobs_own_age() {
-        assert_eq!(look(JobKind::Generation).judge(seen("CREATE_PENDING")).check_after_seconds, Some(120));
+    fn the_next_check_is_after_a_tenth_of_the_jobs_age() {
+        assert_eq!(check(JobKind::Generation).judge(seen("CREATE_PENDING")).check_after_seconds, Some(120));
         let unknown_age = Seen { create_time: None, ..seen("CREATE_PENDING") };
-        assert_eq!(look(JobKind::Generation).judge(unknown_age).check_after_seconds, Some(180));
+        assert_eq!(check(JobKind::Generation).judge(unknown_age).check_after_seconds, Some(180));
     }
 
     #[test]
-    fn a_job_that_is_still_running_at_the_deadline_is_expired_and_one_that_is_ready_is_ready() {
-        let late = Look { now: moment("18:00:00"), ..look(JobKind::Generation) };
+    fn at_the_deadline_a_running_job_is_expired_and_a_ready_one_is_ready() {
+        let late = StatusCheck { now: moment("18:00:00"), ..check(JobKind::Generation) };
         let status = late.judge(seen("CREATE_IN_PROGRESS"));
         assert_eq!((status.phase, status.error), (Phase::Expired, Some(ErrorName::DeadlineExceeded)));
         assert!(status.cause.unwrap().contains("still CREATE_IN_PROGRESS"));
         assert_eq!(late.judge(seen("ACTIVE")).phase, Phase::Ready);
-        let just = Look { now: moment("17:59:59"), ..look(JobKind::Generation) };
+        let just = StatusCheck { now: moment("17:59:59"), ..check(JobKind::Generation) };
         assert_eq!(just.judge(seen("CREATE_IN_PROGRESS")).check_after_seconds, Some(1));
     }
 
     #[test]
-    fn a_job_that_is_there_can_still_end_the_run() {
-        let ready = look(JobKind::Generation).judge(seen("ACTIVE"));
+    fn a_job_that_exists_can_still_end_the_run() {
+        let ready = check(JobKind::Generation).judge(seen("ACTIVE"));
         let ended = ready.clone().ended(Error::new(ErrorName::NoSizeQualifies, "because"));
         let cause = Some("because".to_owned());
         assert_eq!(ended, JobStatus { phase: Phase::Failed, error: Some(ErrorName::NoSizeQualifies), cause, ..ready });
@@ -363,29 +363,49 @@ mod tests {
         let failed =
             Seen { status_code: Some("SEED".into()), message: Some("too few matched".into()), ..seen("CREATE_FAILED") };
         assert_eq!(
-            look(JobKind::Generation).judge(failed).cause.unwrap(),
-            "The audience generation job run failed: too few matched (SEED). Mend what it names, then upload the seed \
+            check(JobKind::Generation).judge(failed).cause.unwrap(),
+            "The audience generation job run failed: too few matched (SEED). Fix what it names, then upload the seed \
              again."
         );
-        let silent = look(JobKind::Export).judge(seen("CREATE_FAILED")).cause.unwrap();
+        let silent = check(JobKind::Export).judge(seen("CREATE_FAILED")).cause.unwrap();
         assert!(silent.contains("gives no reason (no status code)"), "{silent}");
     }
 
+    /// A check of a job that was started at 16:00.
+    fn missing_at(kind: JobKind, now: &str, since: Option<&str>) -> JobStatus {
+        StatusCheck { now: moment(now), missing_since: since.map(moment), ..check(kind) }.judge_missing()
+    }
+
     #[test]
-    fn a_job_that_is_not_there_is_late_at_first_and_then_deleted() {
-        let at = |kind, now| Look { now: moment(now), ..look(kind) }.judge_missing().unwrap();
-        let late = at(JobKind::Generation, "16:04:59");
+    fn a_new_job_that_is_not_found_is_late() {
+        let late = missing_at(JobKind::Generation, "16:09:59", Some("16:01:00"));
         assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
-        assert_eq!(late.create_time, Some(moment("16:00:00")));
-        let gone = at(JobKind::Generation, "16:05:00");
+        assert_eq!((late.create_time, late.missing_since), (Some(moment("16:00:00")), None));
+    }
+
+    #[test]
+    fn one_check_that_does_not_find_a_job_does_not_end_the_run() {
+        let once = missing_at(JobKind::Generation, "16:30:00", None);
+        assert_eq!((once.phase, once.missing_since), (Phase::Running, Some(moment("16:30:00"))));
+        assert!(once.check_after_seconds >= Some(60));
+        let soon = missing_at(JobKind::Generation, "16:30:59", Some("16:30:00"));
+        assert_eq!((soon.phase, soon.missing_since), (Phase::Running, Some(moment("16:30:00"))));
+        assert_eq!(check(JobKind::Generation).judge(seen("CREATE_PENDING")).missing_since, None);
+    }
+
+    #[test]
+    fn two_checks_a_minute_apart_that_do_not_find_a_job_end_the_run() {
+        let gone = missing_at(JobKind::Segment, "16:31:00", Some("16:30:00"));
         assert_eq!((gone.phase, gone.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
-        assert_eq!(at(JobKind::Export, "17:00:00").phase, Phase::Running);
-        assert_eq!(at(JobKind::Export, "18:00:00").phase, Phase::Expired);
-        let foreign = Look { start_time: None, ..look(JobKind::Generation) };
-        assert_eq!(foreign.judge_missing().unwrap_err().name, ErrorName::NotFound);
-        for was_there in [Look { now: moment("16:00:01"), ..look(JobKind::Generation) }, foreign] {
-            let gone = Look { was_there: true, ..was_there }.judge_missing().unwrap();
-            assert_eq!(gone.error, Some(ErrorName::JobDeleted));
-        }
+        let foreign =
+            StatusCheck { start_time: None, missing_since: Some(moment("16:29:00")), ..check(JobKind::Generation) };
+        assert_eq!(foreign.judge_missing().error, Some(ErrorName::NotFound));
+    }
+
+    #[test]
+    fn a_missing_job_is_expired_at_the_deadline() {
+        assert_eq!(missing_at(JobKind::Generation, "18:00:00", None).phase, Phase::Expired);
+        assert_eq!(missing_at(JobKind::Export, "17:59:00", None).phase, Phase::Running);
+        assert_eq!(missing_at(JobKind::Export, "18:00:00", None).phase, Phase::Expired);
     }
 }
