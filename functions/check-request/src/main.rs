@@ -1,10 +1,10 @@
 //! The Lambda function `check-request`.
 
+use check_request::CheckRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use lookalike::environment::Environment;
 use lookalike::{client, log};
 use serde_json::Value;
-use check_request::CheckRequest;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -7,9 +7,9 @@ mod page;
 mod palette;
 mod segment;
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use aws_config::SdkConfig;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::tracing;
 use lookalike::audience_report::{AudienceReport, FinishedAudience};

@@ -71,7 +71,9 @@ impl Entry {
         let changed = match &fault.fault {
             Kind::HiddenOutputLocation {} => self.document.get("outputLocation").is_some(),
             Kind::HiddenMetrics {} => self.document.get("metrics").is_some(),
-            Kind::ListDelay { seconds: delay } => now().duration_since(self.created).unwrap_or_default() < seconds(*delay),
+            Kind::ListDelay { seconds: delay } => {
+                now().duration_since(self.created).unwrap_or_default() < seconds(*delay)
+            }
             _ => false,
         };
         changed && fault.names(Some(&self.name))

@@ -189,11 +189,7 @@ pub(crate) fn response(api: Api, outcome: Result<Option<Value>, ServiceError>, r
 }
 
 /// The same with a body of bytes.
-pub(crate) fn document(
-    api: Api,
-    outcome: Result<Option<Value>, ServiceError>,
-    request_id: &str,
-) -> Response<Vec<u8>> {
+pub(crate) fn document(api: Api, outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Vec<u8>> {
     let (status, error, body) = match outcome {
         Ok(document) => (StatusCode::OK, None, document),
         Err(error) => {
