@@ -229,7 +229,7 @@ pub trait JobService {
     /// Returns the jobs of these names, from one complete list.
     async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, Self::Job)>, Error>;
 
-    /// Returns whether the run started this job, at `attempt_time` or later.
+    /// Returns whether the run started this job. `attempt_time` is used if the service does not show when it was created.
     async fn is_ours(&self, job: &Self::Job, attempt_time: Moment) -> Result<bool, Error>;
 }
 
