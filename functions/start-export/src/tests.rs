@@ -46,8 +46,8 @@ fn time(time: &str) -> DateTime {
     DateTime::from_str(&at(time), DateTimeFormat::DateTime).unwrap()
 }
 
-fn moment(text: &str) -> Option<Moment> {
-    Some(time(text).into())
+fn moment(text: &str) -> Moment {
+    time(text).into()
 }
 
 /// The run started at 16:00 and its deadline is at 18:00.
@@ -188,7 +188,7 @@ async fn every_size_is_started_in_order_with_the_run_in_its_description() {
     let answer = attempt("16:10:00", &exports(&[10, 1, 5]), &[&service.accepting()]).await;
     assert_eq!(service.started(), ["run-10pct", "run-1pct", "run-5pct"]);
     assert_eq!(states(&answer), [StartState::Started; 3]);
-    assert!(answer.iter().all(|export| export.start.since == moment("16:10:00")));
+    assert!(answer.iter().all(|export| export.start.since == Some(moment("16:10:00"))));
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn throttling_stops_the_attempt_without_a_list() {
 async fn an_unknown_answer_stops_the_attempt() {
     let (answer, started) = attempt_with(&rejecting("run-5pct", 500, "InternalServerException"), &[]).await;
     assert_eq!(states(&answer), [StartState::Started, StartState::Unknown, StartState::NotStarted]);
-    assert_eq!((started, answer[1].start.since), (vec!["run-1pct".to_owned()], moment("16:10:00")));
+    assert_eq!((started, answer[1].start.since), (vec!["run-1pct".to_owned()], Some(moment("16:10:00"))));
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_size_is_started_again_910_s_after_its_own_unknown_attempt() {
     let (service, list) = (Service::default(), listing(Vec::new()));
     let answer = attempt("16:25:10", &both, &[&list, &service.accepting()]).await;
     assert_eq!(states(&answer), [StartState::Started, StartState::Unknown]);
-    assert_eq!((service.started(), answer[1].start.since), (vec!["run-1pct".to_owned()], moment("16:10:01")));
+    assert_eq!((service.started(), answer[1].start.since), (vec!["run-1pct".to_owned()], Some(moment("16:10:01"))));
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cleanroomsml::Client;
 use aws_sdk_cleanroomsml::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cleanroomsml::operation::get_audience_generation_job::GetAudienceGenerationJobOutput;
-use aws_sdk_cleanroomsml::operation::list_audience_generation_jobs::ListAudienceGenerationJobsOutput;
+use aws_sdk_cleanroomsml::operation::list_audience_generation_jobs::{
+    ListAudienceGenerationJobsInput, ListAudienceGenerationJobsOutput,
+};
 use aws_sdk_cleanroomsml::operation::start_audience_generation_job::StartAudienceGenerationJobOutput;
 use aws_sdk_cleanroomsml::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_cleanroomsml::types::{AudienceGenerationJobStatus, AudienceGenerationJobSummary, WorkerComputeType};
@@ -31,14 +33,17 @@ const FOREIGN_MODEL: &str = "arn:aws:cleanrooms-ml:us-east-1:444455556666:config
 const COLLABORATION: &str = "01234567-89ab-cdef-0123-456789abcdef";
 const RUN: &str = "arn:aws:states:us-east-1:123456789012:execution:audience:run";
 const JOB: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
+const RUN_TAG: &str = "lookalike:run";
 
 /// The run started at 16:00 and its deadline is at 18:00.
 fn event(now: &str, start: Value) -> Value {
-    json!({
+    let mut event = json!({
         "checkedRequest": "s3://seeds/checked/run.json", "deadline": "2026-11-22T18:00:00Z",
-        "attempt": {"enteredTime": format!("2026-11-22T{now}Z"), "redriveCount": 0}, "start": start,
+        "attempt": {"enteredTime": format!("2026-11-22T{now}Z"), "redriveCount": 0},
         "execution": {"id": RUN, "name": "run", "startTime": "2026-11-22T16:00:00Z"},
-    })
+    });
+    event["start"] = start;
+    event
 }
 
 fn not_started() -> Value {
@@ -102,8 +107,8 @@ fn time(time: &str) -> DateTime {
     DateTime::from_str(&format!("2026-11-22T{time}Z"), DateTimeFormat::DateTime).unwrap()
 }
 
-fn moment(text: &str) -> Option<Moment> {
-    Some(time(text).into())
+fn moment(text: &str) -> Moment {
+    time(text).into()
 }
 
 fn starting() -> Rule {
@@ -157,8 +162,6 @@ fn showing(arn: &'static str, shown: Shown<'_>) -> Rule {
         .match_requests(move |get| get.audience_generation_job_arn() == Some(arn))
         .then_output(move || output.clone().build().unwrap())
 }
-
-const RUN_TAG: &str = "lookalike:run";
 
 fn not_showing() -> Rule {
     mock!(Client::get_audience_generation_job)
@@ -297,18 +300,17 @@ async fn a_started_job_is_proven_with_one_get_and_no_list() {
 #[tokio::test]
 async fn an_attempt_whose_proof_fails_is_unknown_since_it_was_entered() {
     let answer = first_attempt(&[&starting(), &not_showing()]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
     assert_eq!(answer.audience_generation_job_arn, None);
 }
 
 #[tokio::test]
 async fn an_unknown_attempt_takes_the_job_on_the_second_page_of_one_list() {
-    let is_filtered =
-        |list: &aws_sdk_cleanroomsml::operation::list_audience_generation_jobs::ListAudienceGenerationJobsInput| {
-            list.configured_audience_model_arn() == Some(MODEL)
-                && list.collaboration_id().is_none()
-                && list.max_results() == Some(100)
-        };
+    let is_filtered = |list: &ListAudienceGenerationJobsInput| {
+        list.configured_audience_model_arn() == Some(MODEL)
+            && list.collaboration_id().is_none()
+            && list.max_results() == Some(100)
+    };
     let first = mock!(Client::list_audience_generation_jobs)
         .match_requests(move |list| is_filtered(list) && list.next_token().is_none())
         .then_output(|| page(&[("other", "arn:other")], Some("2")));
@@ -379,7 +381,7 @@ async fn a_listed_job_created_by_a_clock_60_s_behind_is_accepted() {
 async fn a_job_that_no_list_shows_is_not_started_again_within_910_s() {
     let (list, start) = (listing(None), starting());
     let answer = attempt("16:25:09", unknown_since("16:10:00"), &[&list, &start]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
     assert_eq!((list.num_calls(), start.num_calls()), (1, 0));
 }
 
@@ -388,7 +390,7 @@ async fn a_job_that_no_list_shows_is_started_again_after_910_s() {
     let (list, start) = (listing(None), starting());
     let get = showing(JOB, Shown { create_time: "16:25:10", ..Shown::default() });
     let answer = attempt("16:25:10", unknown_since("16:10:00"), &[&list, &start, &get]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Started, moment("16:25:10")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Started, Some(moment("16:25:10"))));
     assert_eq!((list.num_calls(), start.num_calls()), (1, 1));
 }
 
@@ -396,7 +398,7 @@ async fn a_job_that_no_list_shows_is_started_again_after_910_s() {
 async fn a_list_that_cannot_be_read_proves_nothing() {
     let (list, start) = (list_failing(500, "InternalServerException"), starting());
     let answer = attempt("17:30:00", unknown_since("16:10:00"), &[&list, &start]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
     assert_eq!((list.num_calls(), start.num_calls()), (1, 0));
 }
 
@@ -454,7 +456,7 @@ async fn broken(how: Break) -> (StartState, u32) {
     let environment = Environment(|name: &str| (name == "STACK_NAME").then(|| "stack".to_owned()));
     let function = StartGeneration::new(&config, &environment).unwrap();
     let answer = function.handle(event("16:10:00", not_started())).await.unwrap();
-    assert_eq!(answer.start.since, moment("16:10:00"));
+    assert_eq!(answer.start.since, Some(moment("16:10:00")));
     (answer.start.state, breaking.1.load(Ordering::Relaxed))
 }
 
@@ -589,7 +591,7 @@ async fn a_conflict_whose_job_no_list_shows_stays_unknown() {
     let answer = attempt_of(named_request(), "16:10:00", not_started(), &[&conflicting(), &listing(None)]).await;
     assert_eq!((answer.start.state, error(&answer)), (StartState::Unknown, "Conflict"));
     let answer = attempt_of(named_request(), "16:25:09", next(&answer), &[&listing(None)]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
 }
 
 #[tokio::test]
@@ -603,7 +605,7 @@ async fn a_conflict_whose_job_no_list_shows_is_final_after_910_s() {
 #[tokio::test]
 async fn a_conflict_whose_list_cannot_be_read_is_unknown() {
     let answer = first_attempt(&[&conflicting(), &list_failing(429, "ThrottlingException")]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
 }
 
 /// A redriven attempt.
@@ -619,7 +621,7 @@ async fn a_redrive_makes_a_start_that_was_under_way_unknown() {
     let waiting = json!({"state": "WAITING", "since": "2026-11-22T16:05:00Z"});
     for before in [not_started(), waiting] {
         let answer = handle(redriven("16:30:00", before), request(), &[&list, &start]).await.unwrap();
-        assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:30:00")));
+        assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:30:00"))));
         assert_eq!(answer.start.redrive_count, 1);
     }
     assert_eq!((list.num_calls(), start.num_calls()), (2, 0));

@@ -33,18 +33,20 @@ fn time(time: &str) -> DateTime {
     DateTime::from_str(&at(time), DateTimeFormat::DateTime).unwrap()
 }
 
-fn moment(text: &str) -> Option<Moment> {
-    Some(time(text).into())
+fn moment(text: &str) -> Moment {
+    time(text).into()
 }
 
 /// The run started at 16:00 and its deadline is at 18:00.
 fn event(now: &str, start: Value) -> Value {
-    json!({
+    let mut event = json!({
         "checkedRequest": "s3://seeds/checked/run.json", "deadline": at("18:00:00"),
-        "attempt": {"enteredTime": at(now), "redriveCount": 0}, "start": start,
+        "attempt": {"enteredTime": at(now), "redriveCount": 0},
         "inputKind": "itemId", "skipped": [],
         "execution": {"id": RUN, "name": "run", "startTime": at("16:00:00")},
-    })
+    });
+    event["start"] = start;
+    event
 }
 
 fn not_started() -> Value {
@@ -220,7 +222,7 @@ async fn a_started_job_is_proven_with_one_list_of_its_tags() {
 #[tokio::test]
 async fn an_attempt_whose_proof_fails_is_unknown_since_it_was_entered() {
     let answer = first_attempt(&[&starting(), &tags_failing()]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
     assert_eq!(answer.batch_segment_job_arn, None);
 }
 
@@ -290,7 +292,7 @@ async fn a_listed_job_created_by_a_clock_60_s_behind_is_accepted() {
 async fn a_job_that_no_list_shows_is_not_started_again_within_910_s() {
     let (list, start) = (listing(Vec::new()), starting());
     let answer = attempt("16:25:09", unknown_since("16:10:00"), &[&list, &start]).await;
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:10:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:10:00"))));
     assert_eq!((list.num_calls(), start.num_calls()), (1, 0));
 }
 
@@ -394,7 +396,7 @@ async fn a_redrive_makes_a_start_that_was_under_way_unknown() {
     event["attempt"]["redriveCount"] = json!(1);
     let (list, start) = (listing(Vec::new()), starting());
     let answer = handle(event, &reading(&request("run")), &[&list, &start]).await.unwrap();
-    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, moment("16:30:00")));
+    assert_eq!((answer.start.state, answer.start.since), (StartState::Unknown, Some(moment("16:30:00"))));
     assert_eq!((list.num_calls(), start.num_calls()), (1, 0));
 }
 
