@@ -51,7 +51,7 @@ fn of_audience(more: &Value) -> Value {
     event
 }
 
-/// Makes a status check at this time, and returns the answer as the workflow gets it. A call for which there is no rule
+/// Makes a status check at this time, and returns the answer as the workflow gets it. A call without a rule
 /// fails the test.
 async fn check(now: &str, event: Value, rules: &[&Rule]) -> Result<Value, Error> {
     let function = CheckStatus {

@@ -50,7 +50,7 @@ fn failure(status: u16, code: &str) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
 }
 
-/// Counts the output at this place. A call for which there is no rule fails the test.
+/// Counts the output at this place. A call without a rule fails the test.
 async fn count_at(output_location: &str, rules: &[&Rule]) -> Result<Value, Error> {
     let s3 =
         mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules, |config| { config.retry_config(RetryConfig::disabled()) });

@@ -164,7 +164,7 @@ fn list_failing() -> Rule {
         .then_http_response(|| failure(500, "InternalServerException", &json!({"message": "no"})))
 }
 
-/// Makes an attempt. A call for which there is no rule fails the test.
+/// Makes an attempt. A call without a rule fails the test.
 async fn handle(event: Value, elapsed: Elapsed, rules: &[&Rule]) -> Result<Answer, Error> {
     let ml = mock_client!(aws_sdk_cleanroomsml, RuleMode::MatchAny, rules, |config| {
         config.retry_config(RetryConfig::disabled())

@@ -198,7 +198,7 @@ fn list_failing(status: u16, code: &'static str) -> Rule {
         .then_http_response(move || failure(status, code, &json!({"message": "no"})))
 }
 
-/// Makes an attempt at this time. A call for which there is no rule fails the test.
+/// Makes an attempt at this time. A call without a rule fails the test.
 async fn handle(event: Value, request: Value, rules: &[&Rule]) -> Result<Answer, Error> {
     let now = event["attempt"]["enteredTime"].as_str().unwrap();
     let now = DateTime::from_str(now, DateTimeFormat::DateTime).unwrap();

@@ -145,7 +145,7 @@ fn reading(request: &Value) -> Rule {
         .then_output(move || GetObjectOutput::builder().body(ByteStream::from(body.clone().into_bytes())).build())
 }
 
-/// Makes an attempt. A call for which there is no rule fails the test.
+/// Makes an attempt. A call without a rule fails the test.
 async fn handle(event: Value, get: &Rule, rules: &[&Rule]) -> Result<Answer, Error> {
     let s3 =
         mock_client!(aws_sdk_s3, RuleMode::MatchAny, [get], |config| { config.retry_config(RetryConfig::disabled()) });
