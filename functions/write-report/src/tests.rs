@@ -97,7 +97,7 @@ fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str
 }
 
 async fn run(event: Value, rules: &[&Rule]) -> Result<Answer, Error> {
-    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket").await
+    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket", "2026-11-22T20:00:00Z".parse().unwrap()).await
 }
 
 #[tokio::test]

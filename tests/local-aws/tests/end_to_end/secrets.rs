@@ -17,7 +17,7 @@ const FUNCTIONS: [&str; 10] = [
     "WriteReport",
     "TellEnd",
     "StartSegment",
-    "CountSegment",
+    "CountSegmentOutput",
     "DeleteAudiences",
 ];
 
