@@ -215,6 +215,8 @@ pub async fn attempt_all(
             continue;
         };
         match error.name {
+            // The next attempt looks the export up.
+            ErrorName::Conflict if !is_time_left(clock()) => export.set_start(export.start.unknown(&error, attempt)),
             ErrorName::Conflict => {
                 let start = match service.list().await {
                     Ok(list) if export.find(execution, &list).is_some() => export.start.started(attempt.entered_time),

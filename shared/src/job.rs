@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::audience_size::AudienceSize;
-use crate::execution::{Execution, MAX_CLOCK_SKEW_SECONDS, Moment};
+use crate::execution::{Execution, Moment};
 use crate::upload::hex;
 use crate::values::{JobName, SegmentJobName, length};
 
@@ -127,15 +127,16 @@ impl Evidence<'_> {
     }
 
     /// Returns the same for a job of another account's model, which possibly shows no tags to the account that started it. Then it has
-    /// the run's description and was not created before the attempt. Source: Clean Rooms user guide,
+    /// the description with the run's mark and was not created before the run. Source: Clean Rooms user guide,
     /// *childResourceTagOnCreatePolicy*, whose wording is open.
+    ///
+    /// The time of the last attempt proves nothing: an earlier attempt of the run, whose answer was lost, may have started
+    /// the job.
     #[must_use]
-    pub fn is_of_foreign(&self, execution: &Execution, wanted: Option<&str>, attempt_time: Moment) -> bool {
+    pub fn is_of_foreign(&self, execution: &Execution, wanted: Option<&str>) -> bool {
         match self.run_tag {
             Some(_) => self.is_of(execution),
-            None => {
-                self.description == wanted && self.create_time.seconds_since(attempt_time) >= -MAX_CLOCK_SKEW_SECONDS
-            }
+            None => self.description == wanted && execution.may_have_created(self.create_time),
         }
     }
 }
@@ -251,12 +252,11 @@ mod tests {
 
     #[test]
     fn a_job_without_tags_is_proven_by_its_description_and_time() {
-        let (run, attempt) = (execution(), "2026-11-22T17:00:00Z".parse().unwrap());
+        let run = execution();
         let wanted = marked_description(Some("spring"), &run);
-        let is_ours =
-            |time, tag, description| evidence(time, tag, description).is_of_foreign(&run, Some(&wanted), attempt);
-        assert!(is_ours("2026-11-22T16:59:00Z", None, Some(&wanted)));
-        assert!(!is_ours("2026-11-22T16:58:59Z", None, Some(&wanted)), "before the attempt");
+        let is_ours = |time, tag, description| evidence(time, tag, description).is_of_foreign(&run, Some(&wanted));
+        assert!(is_ours("2026-11-22T15:59:01Z", None, Some(&wanted)));
+        assert!(!is_ours("2026-11-22T15:59:00Z", None, Some(&wanted)), "before the run");
         assert!(!is_ours("2026-11-22T17:00:00Z", None, Some("spring")), "another run of the same request");
         assert!(!is_ours("2026-11-22T17:00:00Z", None, None));
         assert!(!is_ours("2026-11-22T17:00:00Z", Some("another"), Some(&wanted)), "tags count if they are shown");
