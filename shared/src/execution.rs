@@ -47,6 +47,12 @@ impl Moment {
         i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX)
     }
 
+    /// Returns the milliseconds since 1970.
+    #[must_use]
+    pub fn to_millis(self) -> i64 {
+        self.0.to_millis().unwrap_or_default()
+    }
+
     fn plus_seconds(self, seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         Self(DateTime::from_secs_and_nanos(self.0.secs().saturating_add(seconds), self.0.subsec_nanos()))

@@ -126,7 +126,7 @@ def needed(stack):
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
         "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a"), decrypt],
-        "TellEndFunctionRole": [
+        "PublishOutcomeFunctionRole": [
             ("sns:Publish", stack.ids["NotificationTopic"], {}),
             ("events:PutEvents", bus, {}),
             ("sqs:SendMessage", queue, {}),
@@ -135,7 +135,7 @@ def needed(stack):
             "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
         "SegmentStateMachineRole": logs + invoke(
             "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
-        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "TellEnd", "DeleteAudiences") + [
+        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "PublishOutcome", "DeleteAudiences") + [
             ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("events:PutEvents", bus, {}),
             ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],
         "DeleteAudiencesFunctionRole": [

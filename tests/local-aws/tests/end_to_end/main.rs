@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 mod audiences;
 mod dead_letters;
-mod ends;
+mod outcomes;
 mod hostile;
 mod privileges;
 mod retention;

@@ -25,7 +25,7 @@ const NOT_CALLED: [(&str, &[&str], &str); 5] = [
     ("logs:PutLogEvents", &[], "Lambda writes the log"),
     (
         "sqs:SendMessage",
-        &["ReceiveUploadFunction", "TellEndFunction", "DeleteAudiencesFunction"],
+        &["ReceiveUploadFunction", "PublishOutcomeFunction", "DeleteAudiencesFunction"],
         "Lambda hands over an event whose function failed thrice",
     ),
 ];
@@ -110,7 +110,7 @@ async fn reach_every_call(aws: &LocalAws) {
 
     // Ends are told after the runs have ended.
     let told = async {
-        while !aws.log("TellEndFunction").await.unwrap().iter().any(|line| {
+        while !aws.log("PublishOutcomeFunction").await.unwrap().iter().any(|line| {
             let line: Value = serde_json::from_str(line).unwrap_or_default();
             line["message"] == "told an end" && line["span"]["run"] == run.as_str()
         }) {

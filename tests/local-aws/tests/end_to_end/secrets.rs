@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::ends::heard;
+use super::outcomes::heard;
 use super::{aws, data, run_of_upload, script};
 
 const FUNCTIONS: [&str; 10] = [
@@ -15,7 +15,7 @@ const FUNCTIONS: [&str; 10] = [
     "CheckStatus",
     "StartExport",
     "WriteReport",
-    "TellEnd",
+    "PublishOutcome",
     "StartSegment",
     "CountSegment",
     "DeleteAudiences",
@@ -40,7 +40,7 @@ async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() 
         ("requests/marked-typo.json", typo.to_string()),
     ];
     let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
-    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
+    let queue = script(aws, &["outcomes.py", "subscribe", outputs[0], outputs[1]]).await;
     let mut left = String::new();
     for (key, body) in uploads {
         aws.upload(key, body, &[]).await.unwrap();

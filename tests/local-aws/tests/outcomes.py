@@ -1,7 +1,7 @@
 """What a subscriber hears of the ends of runs. Run with a virtual environment that has boto3:
 
-python ends.py subscribe TOPIC_ARN BUS_NAME    makes a queue that hears both, and prints its URL
-python ends.py hear QUEUE_URL COUNT            prints so many messages as JSON lines, within a minute
+python outcomes.py subscribe TOPIC_ARN BUS_NAME    makes a queue that hears both, and prints its URL
+python outcomes.py hear QUEUE_URL COUNT            prints so many messages as JSON lines, within a minute
 """
 
 import json

@@ -9,7 +9,7 @@ use super::{aws, data, run_of_input, run_of_upload, script};
 pub(super) async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (String, String, Value) {
     let (mut told, mut event) = (None, None);
     while told.is_none() || event.is_none() {
-        let lines = script(aws, &["ends.py", "hear", queue, "1"]).await;
+        let lines = script(aws, &["outcomes.py", "hear", queue, "1"]).await;
         assert!(!lines.is_empty(), "nothing more was heard");
         let message: Value = serde_json::from_str(&lines).unwrap();
         if message["detail"]["executionArn"] == execution {
@@ -27,7 +27,7 @@ pub(super) async fn heard(aws: &LocalAws, queue: &str, execution: &str) -> (Stri
 async fn each_end_is_told_in_words_and_as_an_event() {
     let aws = aws().await;
     let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
-    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
+    let queue = script(aws, &["outcomes.py", "subscribe", outputs[0], outputs[1]]).await;
     let queue = queue.trim();
 
     aws.upload("seeds/told.jsonl", data("seed-cooks.jsonl"), &[("name", "told"), ("export", "1pct")]).await.unwrap();
@@ -89,8 +89,8 @@ async fn each_call_of_a_run_is_in_the_log(aws: &LocalAws, run: &str) {
         ("StartExport", "StartAudienceExportJob"),
         ("CheckStatus", "ListAudienceExportJobs"),
         ("WriteReport", "PutObject"),
-        ("TellEnd", "Publish"),
-        ("TellEnd", "PutEvents"),
+        ("PublishOutcome", "Publish"),
+        ("PublishOutcome", "PutEvents"),
     ];
     for (function, operation) in calls {
         let log = aws.log(&format!("{function}Function")).await.unwrap();
@@ -100,7 +100,7 @@ async fn each_call_of_a_run_is_in_the_log(aws: &LocalAws, run: &str) {
         assert_eq!((&call["message"], &call["status"]), (&json!("called AWS"), &json!(200)), "{call}");
         assert!(call["milliseconds"].as_f64().unwrap() > 0.0, "{call}");
         // The functions outside the workflow do not know when it began.
-        let knows_age = !["ReceiveUpload", "TellEnd"].contains(&function);
+        let knows_age = !["ReceiveUpload", "PublishOutcome"].contains(&function);
         assert_eq!(call["span"]["ageSeconds"].is_u64(), knows_age, "{call}");
     }
 }
