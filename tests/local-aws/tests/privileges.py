@@ -81,6 +81,7 @@ def needed(stack):
     decrypt = ("kms:Decrypt", key, {"kms:EncryptionContext:aws:s3:arn": f"{stack.bucket}/checked/a"})
     segment = stack.arn("personalize", "batch-segment-job/one")
     queue = stack.arn("sqs", stack.name_of("DeadLetterQueue"))
+    outcomes = stack.arn("sqs", stack.name_of("OutcomeQueue"))
     bus = stack.arn("events", f"event-bus/{stack.name_of('EventBus').split('/')[-1]}")
     logs = [(f"logs:{action}", "*", {}) for action in (
         "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
@@ -127,9 +128,17 @@ def needed(stack):
         ],
         "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a"), decrypt],
         "PublishOutcomeFunctionRole": [
+            ("sqs:ReceiveMessage", outcomes, {}), ("sqs:DeleteMessage", outcomes, {}),
+            ("sqs:GetQueueAttributes", outcomes, {}),
+            ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": outcomes}),
+            *[("states:DescribeExecution", f"{stack.ids[machine].replace(':stateMachine:', ':execution:')}:one", {})
+              for machine in ("AudienceStateMachine", "SegmentStateMachine")],
+            ("states:ListExecutions", stack.ids["AudienceStateMachine"], {}),
+            ("states:ListExecutions", stack.ids["SegmentStateMachine"], {}),
+            ("s3:ListBucket", stack.bucket, {"s3:prefix": "outcomes/audience/2026-11-22/"}),
+            s3("PutObject", "outcomes/a"),
             ("sns:Publish", stack.ids["NotificationTopic"], {}),
             ("events:PutEvents", bus, {}),
-            ("sqs:SendMessage", queue, {}),
         ],
         "AudienceStateMachineRole": logs + invoke(
             "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
@@ -161,7 +170,7 @@ def needed(stack):
 def refused(stack):
     """What no role may do, beside what another role needs."""
     ours, theirs = {"s3:ResourceAccount": stack.account}, {"s3:ResourceAccount": "999999999999"}
-    prefixes = ["seeds", "requests", "segments", "checked", "segment-output", "reports", "elsewhere"]
+    prefixes = ["seeds", "requests", "segments", "checked", "segment-output", "reports", "outcomes", "elsewhere"]
     # Other buckets, and ours should it one day be another account's.
     for action in ("GetObject", "GetObjectVersion", "PutObject"):
         yield f"s3:{action}", "arn:aws:s3:::another-bucket/checked/a", ours
@@ -169,7 +178,7 @@ def refused(stack):
     # What people upload is never written, what is written is never removed, and the bucket stays as it is.
     for prefix in ("seeds", "requests", "segments", "elsewhere"):
         yield "s3:PutObject", f"{stack.bucket}/{prefix}/a", ours
-    for prefix in ("reports", "elsewhere"):
+    for prefix in ("reports", "outcomes", "elsewhere"):
         yield "s3:GetObject", f"{stack.bucket}/{prefix}/a", ours
     for prefix in prefixes:
         for action in ("DeleteObject", "DeleteObjectVersion", "PutObjectAcl"):
@@ -237,7 +246,12 @@ def refused(stack):
     yield "sns:Subscribe", stack.ids["NotificationTopic"], {}
     yield "events:PutEvents", stack.arn("events", "event-bus/default"), {}
     yield "sqs:SendMessage", stack.arn("sqs", "another"), {}
-    yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of("DeadLetterQueue")), {}
+    for queue in ("DeadLetterQueue", "OutcomeQueue"):
+        yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of(queue)), {}
+    yield "sqs:SendMessage", stack.arn("sqs", stack.name_of("OutcomeQueue")), {}
+    yield "states:DescribeExecution", stack.arn("states", "execution:another:one"), {}
+    yield "states:ListExecutions", stack.arn("states", "stateMachine:another"), {}
+    yield "states:RedriveExecution", machine.replace(":stateMachine:", ":execution:") + ":one", {}
     yield "logs:GetLogEvents", "*", {}
     yield "secretsmanager:GetSecretValue", "*", {}
 
