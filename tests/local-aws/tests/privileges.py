@@ -86,6 +86,9 @@ def needed(stack):
     logs = [(f"logs:{action}", "*", {}) for action in (
         "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
         "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups")]
+    list_records = ("s3:ListBucket", stack.bucket, {"s3:prefix": "outcomes/audience/2026-11-22/"})
+    # A role that may list the complete bucket may list each prefix.
+    list_all = [s3("ListBucket"), list_records]
     needs = {
         "ReceiveUploadFunctionRole": [
             ("states:StartExecution", stack.ids["AudienceStateMachine"], {}),
@@ -93,7 +96,7 @@ def needed(stack):
             ("sqs:SendMessage", queue, {}),
         ],
         "CheckRequestFunctionRole": [
-            s3("ListBucket"),
+            *list_all,
             *[s3(action, key) for action in ("GetObject", "GetObjectVersion")
               for key in ("seeds/a", "requests/a", "segments/a")],
             s3("PutObject", "checked/a"), s3("AbortMultipartUpload", "checked/a"), decrypt,
@@ -126,7 +129,7 @@ def needed(stack):
             ("personalize:ListBatchSegmentJobs", "*", {}),
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
-        "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a"), decrypt],
+        "CountSegmentFunctionRole": [*list_all, s3("GetObject", "segment-output/a"), decrypt],
         "PublishOutcomeFunctionRole": [
             ("sqs:ReceiveMessage", outcomes, {}), ("sqs:DeleteMessage", outcomes, {}),
             ("sqs:GetQueueAttributes", outcomes, {}),
@@ -135,8 +138,7 @@ def needed(stack):
               for machine in ("AudienceStateMachine", "SegmentStateMachine")],
             ("states:ListExecutions", stack.ids["AudienceStateMachine"], {}),
             ("states:ListExecutions", stack.ids["SegmentStateMachine"], {}),
-            ("s3:ListBucket", stack.bucket, {"s3:prefix": "outcomes/audience/2026-11-22/"}),
-            s3("PutObject", "outcomes/a"),
+            list_records, s3("PutObject", "outcomes/a"),
             ("sns:Publish", stack.ids["NotificationTopic"], {}),
             ("events:PutEvents", bus, {}),
         ],
@@ -154,8 +156,8 @@ def needed(stack):
             ("cleanrooms-ml:DeleteAudienceGenerationJob", generation, {"aws:ResourceTag/lookalike:stack": stack.name}),
             ("sqs:SendMessage", queue, {}),
         ],
-        "SeedRole": [s3("ListBucket"), s3("GetObject", "checked/a"), decrypt],
-        "SegmentRole": [s3("ListBucket"), s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a"), decrypt],
+        "SeedRole": [*list_all, s3("GetObject", "checked/a"), decrypt],
+        "SegmentRole": [*list_all, s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a"), decrypt],
     }
     # AWS's own policy for functions, which names no log group.
     stream = stack.arn("logs", "log-group:one:log-stream:one")

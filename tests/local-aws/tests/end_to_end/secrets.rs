@@ -61,7 +61,10 @@ async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() 
             writeln!(left, "{line}").unwrap();
         }
     }
-    assert!(left.contains("marked-good") && left.contains("<svg") && left.contains("redriveCount"), "nothing was looked at");
+    assert!(
+        left.contains("marked-good") && left.contains("<svg") && left.contains("redriveCount"),
+        "nothing was looked at"
+    );
     if let Some(line) = left.lines().find(|line| line.contains("MARKED")) {
         panic!("a secret left: {line}");
     }
