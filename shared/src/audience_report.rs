@@ -12,6 +12,7 @@ use crate::execution::{Moment, Skipped};
 use crate::export_policy::ExportPolicy;
 use crate::exports::RunExport;
 use crate::job::RelevanceMetric;
+use crate::once::StartState;
 use crate::report::{EndedRun, ReportStatus, Run, Verdict, null_is_none};
 use crate::request::{AudienceRequest, SeedSource, SqlText};
 use crate::seed::SeedCount;
@@ -348,7 +349,7 @@ impl Export {
         Self {
             is_ready: export.error.is_none() && export.status.as_deref() == Some("ACTIVE"),
             output_url: console.zip(place).map(|(console, place)| console.folder(&place)),
-            name: export.name.map(|name| name.to_string()),
+            name: (export.start.state != StartState::Rejected).then(|| export.name.to_string()),
             status: export.status,
             output_location: export.output_location,
             create_time: export.create_time,
@@ -437,7 +438,8 @@ mod tests {
 
     fn failed_export(percent: u32) -> Value {
         json!({
-            "name": null, "audienceSize": {"type": "PERCENTAGE", "value": percent}, "status": "UNKNOWN",
+            "name": format!("spring-{percent}pct"), "audienceSize": {"type": "PERCENTAGE", "value": percent},
+            "start": {"state": "REJECTED"}, "status": "NOT_STARTED",
             "error": "AccessDenied", "cause": "not allowed"
         })
     }

@@ -86,9 +86,9 @@ impl ErrorName {
         }
     }
 
-    /// Whether the same call may succeed in a moment.
+    /// Returns whether the same call may succeed later without a change.
     #[must_use]
-    pub fn is_passing(self) -> bool {
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Throttled | Self::ServiceUnavailable)
     }
 
@@ -171,6 +171,13 @@ impl Error {
     #[must_use]
     pub fn advising(self, advice: &str) -> Self {
         Self { message: format!("{} {advice}", self.message), ..self }
+    }
+
+    /// Names the quota that a service reports.
+    #[must_use]
+    pub fn of_quota(self, name: Option<&str>, value: Option<f64>) -> Self {
+        let value = value.map_or_else(String::new, |value| format!(" of {value}"));
+        name.map_or(self.clone(), |name| self.advising(&format!("The full quota is \"{name}\"{value}.")))
     }
 
     /// Takes secrets out of the message: a service may quote what it was sent.
@@ -364,9 +371,9 @@ mod tests {
         let io: Error = Sdk::dispatch_failure(ConnectorError::io("reset".into())).into();
         let timeout: Error = Sdk::timeout_error("slow").into();
         let user: Error = Sdk::dispatch_failure(ConnectorError::user("bad".into())).into();
-        assert!(io.name.is_passing() && timeout.name.is_passing());
+        assert!(io.name.is_transient() && timeout.name.is_transient());
         assert_eq!(user.name, ErrorName::AccessDenied);
-        assert!(!user.name.is_passing());
+        assert!(!user.name.is_transient());
     }
 
     #[test]

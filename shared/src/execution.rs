@@ -53,7 +53,9 @@ impl Moment {
         self.0.to_millis().unwrap_or_default()
     }
 
-    fn plus_seconds(self, seconds: u64) -> Self {
+    /// Returns the moment so many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         Self(DateTime::from_secs_and_nanos(self.0.secs().saturating_add(seconds), self.0.subsec_nanos()))
     }
@@ -105,6 +107,9 @@ impl fmt::Display for Moment {
     }
 }
 
+/// By how much the clocks of two services may differ, in seconds.
+pub const MAX_CLOCK_SKEW_SECONDS: i64 = 60;
+
 /// When a run gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deadline(Moment);
@@ -116,22 +121,10 @@ impl Deadline {
         Self(start.plus_seconds(seconds))
     }
 
-    /// Whole seconds that are left; none or fewer where the deadline has passed.
+    /// Returns the whole seconds that are left: 0 or less after the deadline.
     #[must_use]
     pub fn seconds_left(self, now: Moment) -> i64 {
         self.0.seconds_since(now)
-    }
-
-    /// Fails as `DeadlineExceeded` where no time is left to begin something.
-    pub fn allow(self, now: Moment, what: impl fmt::Display) -> Result<(), Error> {
-        if self.seconds_left(now) > 0 {
-            return Ok(());
-        }
-        let message = format!(
-            "{what} was not begun: the run's deadline passed at {self}. Give it a longer deadlineSeconds and start it \
-             again."
-        );
-        Err(Error::new(ErrorName::DeadlineExceeded, message))
     }
 }
 
@@ -190,10 +183,11 @@ impl Execution {
         Err(Error::new(ErrorName::InvalidRequest, message))
     }
 
-    /// Whether a job of that age can be this run's. Services cut fractions off their seconds, so whole ones count.
+    /// Returns whether a job that was created at this time can be this run's. The clocks of two services may differ by
+    /// [`MAX_CLOCK_SKEW_SECONDS`].
     #[must_use]
     pub fn may_have_created(&self, create_time: Moment) -> bool {
-        create_time.0.secs() >= self.start_time.0.secs()
+        create_time.seconds_since(self.start_time) >= -MAX_CLOCK_SKEW_SECONDS
     }
 }
 
@@ -229,29 +223,6 @@ impl Workflows {
 #[must_use]
 pub fn execution_arn(state_machine_arn: &str, name: &str) -> String {
     format!("{}:{name}", state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
-}
-
-/// How often a state was tried before this attempt.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Attempt {
-    /// Retries of this state.
-    #[serde(default)]
-    pub retry_count: u32,
-    /// Redrives of the execution.
-    #[serde(default)]
-    pub redrive_count: u32,
-    /// Waits for a quota: tries that were refused.
-    #[serde(default)]
-    pub quota_waits: u32,
-}
-
-impl Attempt {
-    /// Whether nothing can have been started yet, so that there is nothing to look for.
-    #[must_use]
-    pub fn is_first(self) -> bool {
-        self.retry_count == 0 && self.redrive_count == 0 && self.quota_waits == 0
-    }
 }
 
 /// The longest input of an execution that is passed on, in characters of JSON.
@@ -406,25 +377,11 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_counts_from_the_start_and_refuses_what_begins_after_it() {
+    fn a_deadline_counts_whole_seconds_from_the_start() {
         let deadline = Deadline::new(moment("2026-11-22T16:00:00Z"), 60);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:00Z")), 60);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:00:59.500Z")), 0);
         assert_eq!(deadline.seconds_left(moment("2026-11-22T16:01:01Z")), -1);
-        assert!(deadline.allow(moment("2026-11-22T16:00:58Z"), "x").is_ok());
-        let error = deadline.allow(moment("2026-11-22T16:01:00Z"), "Export a-5pct").unwrap_err();
-        assert_eq!(error.name, ErrorName::DeadlineExceeded);
-        assert!(
-            error.message.starts_with("Export a-5pct was not begun: the run's deadline passed at 2026-11-22T16:01")
-        );
-    }
-
-    #[test]
-    fn only_an_attempt_that_nothing_went_before_is_the_first() {
-        assert!(read_event::<Attempt>(json!({})).unwrap().is_first());
-        for field in ["retryCount", "redriveCount", "quotaWaits"] {
-            assert!(!read_event::<Attempt>(json!({field: 1})).unwrap().is_first(), "{field}");
-        }
     }
 
     #[test]

@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::audience_size::AudienceSize;
-use crate::error::{Error, ErrorName};
-use crate::execution::{Execution, Moment};
-use crate::once::Found;
-use crate::request::AudienceRequest;
-use crate::segment_request::SegmentRequest;
+use crate::execution::{Execution, MAX_CLOCK_SKEW_SECONDS, Moment};
 use crate::upload::hex;
 use crate::values::{JobName, SegmentJobName, length};
 
@@ -88,7 +84,13 @@ pub const STACK_TAG: &str = "lookalike:stack";
 /// The two tags that lead from a job in the console back to its run.
 #[must_use]
 pub fn own_tags(stack: &str, execution: &Execution) -> [(String, String); 2] {
-    [(STACK_TAG.into(), stack.into()), ("lookalike:run".into(), execution.id.clone())]
+    [(STACK_TAG.into(), stack.into()), (RUN_TAG.into(), run_tag(execution))]
+}
+
+/// Returns the value that identifies a run in a tag and in the description of an export.
+#[must_use]
+pub fn run_tag(execution: &Execution) -> String {
+    execution.id.clone()
 }
 
 /// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.
@@ -102,57 +104,53 @@ pub(crate) fn tag_key(key: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A job that was found under our name, by what a list tells of it.
+/// The key of the tag that says which run started a job.
+pub const RUN_TAG: &str = "lookalike:run";
+
+/// What a service shows of a job whose name is this run's.
 #[derive(Clone, Debug)]
-pub struct Listed<'a> {
+pub struct Evidence<'a> {
     /// When the job was created.
     pub create_time: Moment,
-    /// What it was asked for, field by field; a list does not tell everything.
-    pub asked: Vec<(&'static str, Option<&'a str>)>,
+    /// The value of its tag [`RUN_TAG`]. `None` if it shows none.
+    pub run_tag: Option<&'a str>,
+    /// What a job of another account's model has instead of tags.
+    pub description: Option<&'a str>,
 }
 
-impl Listed<'_> {
-    /// Whether the job is this run's: created after the execution started, and asking for the same. `job` is what the
-    /// service calls it.
-    ///
-    /// Errors as `Conflict` where it was created since and asks for something else.
-    pub fn found<J>(
-        &self,
-        job: J,
-        name: &JobName,
-        execution: &Execution,
-        wanted: &[(&'static str, Option<&str>)],
-    ) -> Result<Found<J>, Error> {
-        let conflict = |what: String| {
-            Error::new(ErrorName::Conflict, format!("A job named {name} exists already, {what}. Choose another name."))
-        };
-        if !execution.may_have_created(self.create_time) {
-            let what = format!("created at {}, before this run started at {}", self.create_time, execution.start_time);
-            return Ok(Found::Older(conflict(what)));
-        }
-        for (field, value) in wanted {
-            if self.asked.iter().any(|(asked, theirs)| asked == field && theirs != value) {
-                return Err(conflict(format!("and its {field} is another")));
+impl Evidence<'_> {
+    /// Returns whether this run has started the job: it has the run's tag, and it was not created before the run. An
+    /// execution's name is free again after 90 days, so the tag alone proves nothing.
+    #[must_use]
+    pub fn is_of(&self, execution: &Execution) -> bool {
+        self.run_tag == Some(run_tag(execution).as_str()) && execution.may_have_created(self.create_time)
+    }
+
+    /// Returns the same for a job of another account's model, which possibly shows no tags to the account that started it. Then it has
+    /// the run's description and was not created before the attempt. Source: Clean Rooms user guide,
+    /// *childResourceTagOnCreatePolicy*, whose wording is open.
+    #[must_use]
+    pub fn is_of_foreign(&self, execution: &Execution, wanted: Option<&str>, attempt_time: Moment) -> bool {
+        match self.run_tag {
+            Some(_) => self.is_of(execution),
+            None => {
+                self.description == wanted && self.create_time.seconds_since(attempt_time) >= -MAX_CLOCK_SKEW_SECONDS
             }
         }
-        Ok(Found::Ours(job))
     }
 }
 
-/// What a list of generation jobs tells of a request, to compare.
-#[must_use]
-pub fn wanted_generation(request: &AudienceRequest) -> Vec<(&'static str, Option<&str>)> {
-    vec![
-        ("configuredAudienceModelArn", Some(request.configured_audience_model_arn.as_str())),
-        ("collaborationId", request.collaboration_id.as_ref().map(|id| id.as_str())),
-        ("description", request.description.as_ref().map(|text| text.as_str()).filter(|text| !text.is_empty())),
-    ]
-}
+/// The longest description of a job, in characters. Source: `StartAudienceGenerationJob`.
+const MAX_DESCRIPTION_CHARACTERS: usize = 255;
 
-/// What a list of batch segment jobs tells of a request, to compare.
+/// Returns the description of a job of another account's model: the request's, and a mark of the run, because tags are possibly
+/// not shown. A description that leaves no room for the mark is cut.
 #[must_use]
-pub fn wanted_segment(request: &SegmentRequest) -> Vec<(&'static str, Option<&str>)> {
-    vec![("solutionVersionArn", Some(request.solution_version_arn.as_str()))]
+pub fn marked_description(description: Option<&str>, execution: &Execution) -> String {
+    let mark = format!("(run {})", digest(&format!("{} {}", execution.id, execution.start_time), 8));
+    let start: String =
+        description.unwrap_or_default().chars().take(MAX_DESCRIPTION_CHARACTERS - mark.len() - 1).collect();
+    format!("{start} {mark}").trim_start().to_owned()
 }
 
 /// How good an audience is, in the API's own shape.
@@ -237,45 +235,41 @@ mod tests {
         .unwrap()
     }
 
-    fn found(create_time: &str, asked: &[(&'static str, Option<&str>)]) -> Result<Found<()>, Error> {
-        let listed = Listed { create_time: create_time.parse().unwrap(), asked: asked.to_vec() };
-        let wanted = [("model", Some("m")), ("collaboration", None)];
-        listed.found((), &"run".parse().unwrap(), &execution(), &wanted)
+    fn evidence<'a>(create_time: &str, run_tag: Option<&'a str>, description: Option<&'a str>) -> Evidence<'a> {
+        Evidence { create_time: create_time.parse().unwrap(), run_tag, description }
     }
 
     #[test]
-    fn a_job_created_since_the_start_that_asks_for_the_same_is_ours() {
-        let same = found("2026-11-22T16:00:00Z", &[("model", Some("m")), ("collaboration", None)]);
-        assert!(matches!(same, Ok(Found::Ours(()))));
-        assert!(matches!(found("2026-11-22T19:00:00Z", &[("model", Some("m"))]), Ok(Found::Ours(()))));
+    fn a_job_with_the_runs_tag_created_since_the_start_is_ours() {
+        let (run, tag) = (execution(), execution().id);
+        assert!(evidence("2026-11-22T16:00:00Z", Some(&tag), None).is_of(&run));
+        assert!(evidence("2026-11-22T15:59:01Z", Some(&tag), None).is_of(&run), "clocks may differ by a minute");
+        assert!(!evidence("2026-11-22T15:59:00Z", Some(&tag), None).is_of(&run), "an execution of 90 days ago");
+        assert!(!evidence("2026-11-22T16:00:01Z", Some("another"), None).is_of(&run));
+        assert!(!evidence("2026-11-22T16:00:01Z", None, None).is_of(&run));
     }
 
     #[test]
-    fn an_older_job_or_one_that_asks_for_another_is_a_conflict() {
-        let Ok(Found::Older(older)) = found("2026-11-22T15:59:59Z", &[("model", Some("m"))]) else {
-            panic!("it is older")
-        };
-        assert_eq!(older.name, ErrorName::Conflict);
-        assert!(older.message.contains("before this run started"), "{}", older.message);
-        let other = found("2026-11-22T16:00:01Z", &[("model", Some("n"))]).unwrap_err();
-        assert!(other.message.contains("its model is another"), "{}", other.message);
-        assert!(found("2026-11-22T16:00:01Z", &[("collaboration", Some("c"))]).is_err());
+    fn a_job_without_tags_is_proven_by_its_description_and_time() {
+        let (run, attempt) = (execution(), "2026-11-22T17:00:00Z".parse().unwrap());
+        let wanted = marked_description(Some("spring"), &run);
+        let is_ours =
+            |time, tag, description| evidence(time, tag, description).is_of_foreign(&run, Some(&wanted), attempt);
+        assert!(is_ours("2026-11-22T16:59:00Z", None, Some(&wanted)));
+        assert!(!is_ours("2026-11-22T16:58:59Z", None, Some(&wanted)), "before the attempt");
+        assert!(!is_ours("2026-11-22T17:00:00Z", None, Some("spring")), "another run of the same request");
+        assert!(!is_ours("2026-11-22T17:00:00Z", None, None));
+        assert!(!is_ours("2026-11-22T17:00:00Z", Some("another"), Some(&wanted)), "tags count if they are shown");
     }
 
     #[test]
-    fn a_segment_job_is_compared_by_its_solution_version() {
-        let version = "arn:aws:personalize:us-east-1:123456789012:solution/runners/1b2c3d4e";
-        let data = serde_json::json!({"path": "s3://b/x"});
-        let request = SegmentRequest::read(
-            &serde_json::json!({
-                "jobName": "n", "solutionVersionArn": version, "roleArn": "arn:aws:iam::123456789012:role/r",
-                "jobInput": {"s3DataSource": data}, "jobOutput": {"s3DataDestination": {"path": "s3://b/y/"}},
-                "deadlineSeconds": 1,
-            }),
-            &crate::segment_request::SegmentDefaults::default(),
-        )
-        .unwrap();
-        assert_eq!(wanted_segment(&request), [("solutionVersionArn", Some(version))]);
+    fn the_mark_of_a_run_fits_into_every_description() {
+        let run = execution();
+        assert!(marked_description(None, &run).starts_with("(run "));
+        assert!(marked_description(Some("spring"), &run).starts_with("spring (run "));
+        let long = marked_description(Some(&"é".repeat(255)), &run);
+        assert_eq!(long.chars().count(), 255);
+        assert!(long.ends_with(')'), "{long}");
     }
 
     #[test]
@@ -287,18 +281,6 @@ mod tests {
             assert!(tag_key(reserved).unwrap_err().contains("reserved"));
         }
         assert!(tag_key("awsome").is_ok() && tag_key("a").is_ok());
-    }
-
-    #[test]
-    fn an_empty_description_is_none_for_a_list() {
-        let request = AudienceRequest::read(&serde_json::json!({
-            "name": "n", "deadlineSeconds": 1, "tags": {"team": "growth"}, "description": "",
-            "configuredAudienceModelArn": "arn:aws:cleanrooms-ml:us-east-1:123456789012:configured-audience-model/3f2a",
-            "seedAudience": {"roleArn": "arn:aws:iam::123456789012:role/seed", "dataSource": {"s3Uri": "s3://b/k"}},
-        }), &crate::request::Defaults::default()).ok().unwrap();
-        let wanted = wanted_generation(&request);
-        assert_eq!(wanted[0].1, Some(request.configured_audience_model_arn.as_str()));
-        assert_eq!((wanted[1].1, wanted[2].1), (None, None));
     }
 
     proptest! {

@@ -1,15 +1,31 @@
-//! When to look at a job again: after a tenth of its age.
+//! How long a run waits before its next call.
 //!
-//! So the end of a job is noticed within a tenth of the time that it took, and the number of looks grows with the
-//! logarithm of that time.
+//! A status check waits a tenth of the job's age. So the end of a job is noticed within a tenth of the time that it took,
+//! and the number of checks grows with the logarithm of that time. [`WAIT_SECONDS`] bounds every wait.
 
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-/// How many seconds a run waits before it tries again to start a job that was over a quota: drawn anew each time, so
-/// that runs that wait together do not try together. The workflows hold this rule, and a test holds them to it.
-pub const QUOTA_WAIT_SECONDS: RangeInclusive<u32> = 60..=180;
+/// How many seconds a run waits before its next attempt to start a job: drawn anew each time, so that runs that wait
+/// together do not try together. The workflows hold this rule, and a test holds them to it.
+pub const START_WAIT_SECONDS: RangeInclusive<u32> = 60..=180;
+
+/// The shortest wait after a status check that failed, in seconds.
+pub const MIN_FAILED_CHECK_SECONDS: u32 = 60;
+
+/// The turns of a run whose waits may be short. A turn is a wait and what follows it.
+pub const MAX_SHORT_TURNS: u32 = 250;
+
+/// The most turns of a run with long waits: no wait of them is shorter than this part of the time from the start to the
+/// deadline.
+pub const MAX_LONG_TURNS: u32 = 900;
+
+/// The rule that bounds every wait, in JSONata, for `Seconds` of every Wait state. A test holds every definition to it.
+///
+/// It keeps every run below the 25,000 events of a history: a turn has at most 16 events, and a run has at most
+/// [`MAX_SHORT_TURNS`] and [`MAX_LONG_TURNS`]. No wait passes the deadline.
+pub const WAIT_SECONDS: &str = "{% ($left := $ceil(($toMillis($deadline) - $toMillis($states.context.State.EnteredTime)) / 1000); $shortest := $turns < 250 ? 1 : $ceil(($toMillis($deadline) - $toMillis($states.context.Execution.StartTime)) / 900000); $max([1, $min([$max([$waitSeconds, $shortest]), $left])])) %}";
 
 /// The bounds of the wait between two status checks, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audience_size::AudienceSize;
 use crate::cause::{MAX_CAUSE_BYTES, cut};
 use crate::error::{Error, ErrorName};
 use crate::execution::{Deadline, Moment};
@@ -15,17 +14,17 @@ use crate::schedule::PollBounds;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Phase {
-    /// Wait, and look again.
+    /// Wait, and check again.
     Running,
-    /// The job ended well.
+    /// The job succeeded.
     Ready,
-    /// The job ended badly, or is gone.
+    /// The job failed, or was deleted.
     Failed,
     /// The run's deadline passed while the job was running.
     Expired,
 }
 
-/// What kind of job is looked at.
+/// The kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
     /// An audience generation job.
@@ -56,9 +55,9 @@ impl JobKind {
     /// What to do when the job failed.
     fn after_failure(self) -> &'static str {
         match self {
-            Self::Generation => "Mend what it names, then upload the seed again.",
+            Self::Generation => "Fix what it names, then upload the seed again.",
             Self::Export => "Export this size again with audienceGenerationJobArn and export.",
-            Self::Segment => "Mend what it names, then upload the request again.",
+            Self::Segment => "Fix what it names, then upload the request again.",
         }
     }
 
@@ -66,17 +65,18 @@ impl JobKind {
     fn after_deadline(self) -> &'static str {
         match self {
             Self::Generation | Self::Export => {
-                "look at it in the console, then start an execution with its audienceGenerationJobArn to export it"
+                "check it in the console, then start an execution with its audienceGenerationJobArn to export it"
             }
-            Self::Segment => "look at it in the console; its output will lie where the request says",
+            Self::Segment => "check it in the console; its output is written where the request says",
         }
     }
 }
 
-/// For how long after its start a job that is not found may only not be listed yet, in seconds.
-///
-/// The services' lists are not said to show a job at once.
-const UNLISTED_SECONDS: i64 = 300;
+/// For how long after its start a job that is not found is late and not deleted, in seconds.
+const MAX_LATE_SECONDS: i64 = 600;
+
+/// How far apart two status checks that do not find a job are at least, in seconds, before it counts as deleted.
+const MIN_MISSING_SECONDS: i64 = 60;
 
 /// What a service says of a job.
 #[derive(Clone, Debug, Default)]
@@ -129,12 +129,12 @@ pub struct JobStatus {
     pub create_time: Option<Moment>,
     /// When the job last changed.
     pub update_time: Option<Moment>,
-    /// Where `RUNNING`: seconds until the next look.
+    /// If `RUNNING`: seconds until the next status check.
     pub check_after_seconds: Option<u32>,
     /// Relevance and recall, where the model's owner shares them.
     pub metrics: Option<Metrics>,
-    /// Where an audience is `READY`: the sizes to export.
-    pub export_sizes: Option<Vec<AudienceSize>>,
+    /// When the first of the status checks was that do not find the job. `None` if the last one found it.
+    pub missing_since: Option<Moment>,
     /// Where an export or a segment lies, where visible.
     pub output_location: Option<String>,
     /// Where `FAILED` or `EXPIRED`: the run's error.
@@ -151,27 +151,27 @@ impl JobStatus {
     }
 }
 
-/// One look at a job by a run: how long it may wait, and until when.
+/// One status check of a job by a run: how long the run may wait, and until when.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
-    /// What kind of job it is.
+pub struct StatusCheck<'a> {
+    /// The kind of job.
     pub kind: JobKind,
     /// Its name or ARN, for messages.
     pub job: &'a str,
-    /// When this run started it; none where it was there before.
+    /// When this run started it. `None` if the job existed before.
     pub start_time: Option<Moment>,
-    /// Whether this run has seen it before.
-    pub was_there: bool,
-    /// When the run gives up.
+    /// When the first of the previous status checks was that did not find it.
+    pub missing_since: Option<Moment>,
+    /// When the run ends.
     pub deadline: Deadline,
-    /// The least and the most wait.
+    /// The bounds of the wait.
     pub poll: PollBounds,
-    /// The time of the look.
+    /// The time of the check.
     pub now: Moment,
 }
 
-impl Look<'_> {
-    /// What the workflow does about a job that is there.
+impl StatusCheck<'_> {
+    /// Returns what the workflow does about a job that exists.
     #[must_use]
     pub fn judge(&self, seen: Seen) -> JobStatus {
         let seen = seen.cut();
@@ -184,7 +184,7 @@ impl Look<'_> {
             }
             "DELETE_PENDING" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" => {
                 let cause = format!(
-                    "The {} {} was deleted while the run waited for it ({}). Start the run again.",
+                    "The {} {} was deleted while the run waited for it ({}). Start a new run.",
                     self.kind.noun(),
                     self.job,
                     seen.status
@@ -195,32 +195,36 @@ impl Look<'_> {
         }
     }
 
-    /// What the workflow does about a job that is not there.
-    ///
-    /// Errors as `NotFound` where this run neither started it nor saw it.
-    pub fn judge_missing(&self) -> Result<JobStatus, Error> {
+    /// Returns what the workflow does about a job that the service does not find. One such answer proves nothing.
+    #[must_use]
+    pub fn judge_missing(&self) -> JobStatus {
         let seen = Seen { status: "NOT_FOUND".into(), create_time: self.start_time, ..Seen::default() };
-        match self.start_time {
-            // An export cannot be deleted, so one that is not listed is only late.
-            Some(_) if self.kind == JobKind::Export => return Ok(self.wait(seen)),
-            Some(start) if !self.was_there && self.now.seconds_since(start) < UNLISTED_SECONDS => {
-                return Ok(self.wait(seen));
-            }
-            None if !self.was_there => {
-                let message = format!("There is no {} {}. Check the ARN and its Region.", self.kind.noun(), self.job);
-                return Err(Error::new(ErrorName::NotFound, message));
-            }
-            _ => {}
+        let is_late = self.start_time.is_some_and(|start| self.now.seconds_since(start) < MAX_LATE_SECONDS);
+        // An export cannot be deleted, so one that is not listed is late.
+        if is_late || self.kind == JobKind::Export {
+            return self.wait(seen);
         }
-        let cause = format!("The {} {} is gone: it was deleted. Start the run again.", self.kind.noun(), self.job);
-        Ok(ended(ErrorName::JobDeleted, &cause, seen))
+        let missing_since = self.missing_since.unwrap_or(self.now);
+        if self.now.seconds_since(missing_since) < MIN_MISSING_SECONDS {
+            let status = self.wait(seen);
+            let left = u32::try_from(self.deadline.seconds_left(self.now)).unwrap_or(1);
+            let wait = status.check_after_seconds.map(|seconds| seconds.max(60).min(left));
+            return JobStatus { missing_since: Some(missing_since), check_after_seconds: wait, ..status };
+        }
+        let (noun, job) = (self.kind.noun(), self.job);
+        if self.start_time.is_some() {
+            let cause = format!("The {noun} {job} does not exist any more: it was deleted. Start a new run.");
+            return ended(ErrorName::JobDeleted, &cause, seen);
+        }
+        let cause = format!("There is no {noun} {job}. Check the ARN and its Region.");
+        ended(ErrorName::NotFound, &cause, seen)
     }
 
     fn wait(&self, seen: Seen) -> JobStatus {
         let left = self.deadline.seconds_left(self.now);
         if left <= 0 {
             let cause = format!(
-                "The {} {} was still {} when the run's deadline passed at {}. It may yet end: {}.",
+                "The {} {} was still {} when the run's deadline passed at {}. It possibly ends later: {}.",
                 self.kind.noun(),
                 self.job,
                 seen.status,
@@ -252,7 +256,7 @@ fn status(phase: Phase, seen: Seen) -> JobStatus {
         update_time: seen.update_time,
         check_after_seconds: None,
         metrics: seen.metrics,
-        export_sizes: None,
+        missing_since: None,
         output_location: seen.output_location,
         error: None,
         cause: None,
@@ -281,18 +285,18 @@ mod tests {
             status_code: Some(long),
             ..Seen::default()
         };
-        let status = look(JobKind::Export).judge(seen);
+        let status = check(JobKind::Export).judge(seen);
         assert!(status.message.unwrap().len() <= MAX_SERVICE_TEXT_BYTES);
         let cause = status.cause.unwrap();
         assert!(cause.len() <= MAX_CAUSE_BYTES && cause.ends_with(JobKind::Export.after_failure()), "{cause}");
     }
 
-    fn look(kind: JobKind) -> Look<'static> {
-        Look {
+    fn check(kind: JobKind) -> StatusCheck<'static> {
+        StatusCheck {
             kind,
             job: "run",
             start_time: Some(moment("16:00:00")),
-            was_there: false,
+            missing_since: None,
             deadline: Deadline::new(moment("16:00:00"), 7200),
             poll: PollBounds::new(15, 900).unwrap(),
             now: moment("16:30:00"),
@@ -318,37 +322,37 @@ mod tests {
             ("DELETE_IN_PROGRESS", Phase::Failed, Some(ErrorName::JobDeleted)),
             ("DELETE_FAILED", Phase::Failed, Some(ErrorName::JobDeleted)),
         ] {
-            let status = look(JobKind::Generation).judge(seen(word));
+            let status = check(JobKind::Generation).judge(seen(word));
             assert_eq!((status.phase, status.error), (phase, error), "{word}");
             assert_eq!(status.status, word);
             assert_eq!(status.check_after_seconds.is_some(), phase == Phase::Running);
             assert_eq!(status.cause.is_some(), error.is_some());
         }
-        let export = look(JobKind::Export).judge(seen("CREATE_FAILED"));
+        let export = check(JobKind::Export).judge(seen("CREATE_FAILED"));
         assert_eq!(export.error, Some(ErrorName::ExportFailed));
     }
 
     #[test]
-    fn the_next_look_is_after_a_tenth_of_the_jobs_own_age() {
-        assert_eq!(look(JobKind::Generation).judge(seen("CREATE_PENDING")).check_after_seconds, Some(120));
+    fn the_next_check_is_after_a_tenth_of_the_jobs_age() {
+        assert_eq!(check(JobKind::Generation).judge(seen("CREATE_PENDING")).check_after_seconds, Some(120));
         let unknown_age = Seen { create_time: None, ..seen("CREATE_PENDING") };
-        assert_eq!(look(JobKind::Generation).judge(unknown_age).check_after_seconds, Some(180));
+        assert_eq!(check(JobKind::Generation).judge(unknown_age).check_after_seconds, Some(180));
     }
 
     #[test]
-    fn a_job_that_is_still_running_at_the_deadline_is_expired_and_one_that_is_ready_is_ready() {
-        let late = Look { now: moment("18:00:00"), ..look(JobKind::Generation) };
+    fn at_the_deadline_a_running_job_is_expired_and_a_ready_one_is_ready() {
+        let late = StatusCheck { now: moment("18:00:00"), ..check(JobKind::Generation) };
         let status = late.judge(seen("CREATE_IN_PROGRESS"));
         assert_eq!((status.phase, status.error), (Phase::Expired, Some(ErrorName::DeadlineExceeded)));
         assert!(status.cause.unwrap().contains("still CREATE_IN_PROGRESS"));
         assert_eq!(late.judge(seen("ACTIVE")).phase, Phase::Ready);
-        let just = Look { now: moment("17:59:59"), ..look(JobKind::Generation) };
+        let just = StatusCheck { now: moment("17:59:59"), ..check(JobKind::Generation) };
         assert_eq!(just.judge(seen("CREATE_IN_PROGRESS")).check_after_seconds, Some(1));
     }
 
     #[test]
-    fn a_job_that_is_there_can_still_end_the_run() {
-        let ready = look(JobKind::Generation).judge(seen("ACTIVE"));
+    fn a_job_that_exists_can_still_end_the_run() {
+        let ready = check(JobKind::Generation).judge(seen("ACTIVE"));
         let ended = ready.clone().ended(Error::new(ErrorName::NoSizeQualifies, "because"));
         let cause = Some("because".to_owned());
         assert_eq!(ended, JobStatus { phase: Phase::Failed, error: Some(ErrorName::NoSizeQualifies), cause, ..ready });
@@ -359,29 +363,49 @@ mod tests {
         let failed =
             Seen { status_code: Some("SEED".into()), message: Some("too few matched".into()), ..seen("CREATE_FAILED") };
         assert_eq!(
-            look(JobKind::Generation).judge(failed).cause.unwrap(),
-            "The audience generation job run failed: too few matched (SEED). Mend what it names, then upload the seed \
+            check(JobKind::Generation).judge(failed).cause.unwrap(),
+            "The audience generation job run failed: too few matched (SEED). Fix what it names, then upload the seed \
              again."
         );
-        let silent = look(JobKind::Export).judge(seen("CREATE_FAILED")).cause.unwrap();
+        let silent = check(JobKind::Export).judge(seen("CREATE_FAILED")).cause.unwrap();
         assert!(silent.contains("gives no reason (no status code)"), "{silent}");
     }
 
+    /// A check of a job that was started at 16:00.
+    fn missing_at(kind: JobKind, now: &str, since: Option<&str>) -> JobStatus {
+        StatusCheck { now: moment(now), missing_since: since.map(moment), ..check(kind) }.judge_missing()
+    }
+
     #[test]
-    fn a_job_that_is_not_there_is_late_at_first_and_then_deleted() {
-        let at = |kind, now| Look { now: moment(now), ..look(kind) }.judge_missing().unwrap();
-        let late = at(JobKind::Generation, "16:04:59");
+    fn a_new_job_that_is_not_found_is_late() {
+        let late = missing_at(JobKind::Generation, "16:09:59", Some("16:01:00"));
         assert_eq!((late.phase, late.status.as_str()), (Phase::Running, "NOT_FOUND"));
-        assert_eq!(late.create_time, Some(moment("16:00:00")));
-        let gone = at(JobKind::Generation, "16:05:00");
+        assert_eq!((late.create_time, late.missing_since), (Some(moment("16:00:00")), None));
+    }
+
+    #[test]
+    fn one_check_that_does_not_find_a_job_does_not_end_the_run() {
+        let once = missing_at(JobKind::Generation, "16:30:00", None);
+        assert_eq!((once.phase, once.missing_since), (Phase::Running, Some(moment("16:30:00"))));
+        assert!(once.check_after_seconds >= Some(60));
+        let soon = missing_at(JobKind::Generation, "16:30:59", Some("16:30:00"));
+        assert_eq!((soon.phase, soon.missing_since), (Phase::Running, Some(moment("16:30:00"))));
+        assert_eq!(check(JobKind::Generation).judge(seen("CREATE_PENDING")).missing_since, None);
+    }
+
+    #[test]
+    fn two_checks_a_minute_apart_that_do_not_find_a_job_end_the_run() {
+        let gone = missing_at(JobKind::Segment, "16:31:00", Some("16:30:00"));
         assert_eq!((gone.phase, gone.error), (Phase::Failed, Some(ErrorName::JobDeleted)));
-        assert_eq!(at(JobKind::Export, "17:00:00").phase, Phase::Running);
-        assert_eq!(at(JobKind::Export, "18:00:00").phase, Phase::Expired);
-        let foreign = Look { start_time: None, ..look(JobKind::Generation) };
-        assert_eq!(foreign.judge_missing().unwrap_err().name, ErrorName::NotFound);
-        for was_there in [Look { now: moment("16:00:01"), ..look(JobKind::Generation) }, foreign] {
-            let gone = Look { was_there: true, ..was_there }.judge_missing().unwrap();
-            assert_eq!(gone.error, Some(ErrorName::JobDeleted));
-        }
+        let foreign =
+            StatusCheck { start_time: None, missing_since: Some(moment("16:29:00")), ..check(JobKind::Generation) };
+        assert_eq!(foreign.judge_missing().error, Some(ErrorName::NotFound));
+    }
+
+    #[test]
+    fn a_missing_job_is_expired_at_the_deadline() {
+        assert_eq!(missing_at(JobKind::Generation, "18:00:00", None).phase, Phase::Expired);
+        assert_eq!(missing_at(JobKind::Export, "17:59:00", None).phase, Phase::Running);
+        assert_eq!(missing_at(JobKind::Export, "18:00:00", None).phase, Phase::Expired);
     }
 }

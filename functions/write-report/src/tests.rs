@@ -97,7 +97,7 @@ fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str
 }
 
 async fn run(event: Value, rules: &[&Rule]) -> Result<Answer, Error> {
-    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket").await
+    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket", "2026-11-22T20:00:00Z".parse().unwrap()).await
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_run_without_a_request_reads_none() {
 #[tokio::test]
 async fn what_may_pass_is_tried_again_and_what_may_not_is_told_with_its_place() {
     let busy = mock!(Client::get_object).sequence().http_status(503, None).times(9).build();
-    assert!(run(event(), &[&busy]).await.unwrap_err().name.is_passing());
+    assert!(run(event(), &[&busy]).await.unwrap_err().name.is_transient());
     let denied =
         mock!(Client::put_object).then_http_response(|| HttpResponse::new(403.try_into().unwrap(), SdkBody::empty()));
     let error = run(event(), &[&reading(request()), &denied]).await.unwrap_err();

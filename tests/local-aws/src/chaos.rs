@@ -40,30 +40,29 @@ impl Plan {
     pub fn options(&self) -> Options {
         let call = |operation: &str, probability: f64, fault: Value| json!({"operation": operation, "probability": probability, "fault": fault});
         let mut faults = Vec::new();
+        // A start that fails and is not performed is unknown for a quarter of an hour: the simulation has these.
         for start in ["StartAudienceGenerationJob", "StartAudienceExportJob"] {
             faults.extend([
-                call(start, 0.08, json!({"kind": "acceptThenDrop"})),
-                call(start, 0.08, json!({"kind": "acceptThenError"})),
-                call(start, 0.05, json!({"kind": "dropBefore"})),
-                call(start, 0.08, json!({"kind": "error", "error": "ThrottlingException"})),
-                call(start, 0.05, json!({"kind": "error", "error": "InternalServerException"})),
-                call(start, 0.01, json!({"kind": "slow", "seconds": 11})),
+                call(start, 0.10, json!({"kind": "acceptThenDrop"})),
+                call(start, 0.10, json!({"kind": "acceptThenError"})),
+                call(start, 0.10, json!({"kind": "error", "error": "ThrottlingException"})),
                 call(start, 0.03, json!({"kind": "fails", "statusCode": "INTERNAL", "message": "An internal error."})),
                 call(start, 0.05, json!({"kind": "unknownStatus", "seconds": 1})),
                 call(start, 0.01, json!({"kind": "stuck"})),
             ]);
         }
         faults.push(call("StartAudienceGenerationJob", 0.03, json!({"kind": "deletedMidway"})));
-        for fault in [
-            json!({"kind": "error", "error": "ThrottlingException"}),
-            json!({"kind": "error", "error": "InternalServerException"}),
-            json!({"kind": "dropBefore"}),
-        ] {
-            faults.push(json!({"probability": 0.03, "fault": fault}));
+        for read in ["GetAudienceGenerationJob", "ListAudienceGenerationJobs", "ListAudienceExportJobs"] {
+            for fault in [
+                json!({"kind": "error", "error": "ThrottlingException"}),
+                json!({"kind": "error", "error": "InternalServerException"}),
+                json!({"kind": "dropBefore"}),
+            ] {
+                faults.push(call(read, 0.05, fault));
+            }
         }
         faults.push(json!({"fault": {"kind": "pageSize", "entries": 7}}));
-        // Less than the five seconds that a retry leaves a list, at a fiftieth of the time.
-        faults.push(json!({"fault": {"kind": "listDelay", "seconds": 0.05}}));
+        faults.push(json!({"fault": {"kind": "listDelay", "seconds": 3}}));
         // A job that is stuck takes up a place for ever.
         let quota = 8 + self.runs / 25;
         let emulator = json!({
@@ -216,6 +215,10 @@ fn judge(
             }
             _ => *failed.entry(error.to_owned()).or_default() += 1,
         }
+        // Each run has a name of its own.
+        if error == ErrorName::Conflict.as_str() {
+            broken.push(format!("{} found its name in use", execution.name));
+        }
         if execution.status != ExecutionStatus::Succeeded && !ErrorName::ALL.iter().any(|name| name.as_str() == error) {
             broken.push(format!("{} ended as {} with {error:?}", execution.name, execution.status));
         }
@@ -252,6 +255,23 @@ fn judge(
     for (of, jobs) in &of_size {
         if jobs.len() != 1 {
             broken.push(format!("{} jobs for {of}: {}", jobs.len(), json!(jobs)));
+        }
+    }
+    // A run that failed names each job that possibly still runs, or whose result exists.
+    let is_left = |job: &Value| job["status"].as_str().is_some_and(|status| !matches!(status, "CREATE_FAILED" | "DELETED"));
+    for execution in executions.values().filter(|execution| execution.status != ExecutionStatus::Succeeded) {
+        let cause = execution.cause.as_deref().unwrap_or_default();
+        for job in of_run.get(&json!(execution.arn).to_string()).into_iter().flatten().filter(|job| is_left(job)) {
+            let named = |field: &str| job[field].as_str().is_some_and(|name| cause.contains(name));
+            if !named("arn") && !named("name") {
+                broken.push(format!("{} does not name its job {}", execution.name, job["name"]));
+            }
+            for export in exports.iter().filter(|export| export["audienceGenerationJobArn"] == job["arn"] && is_left(export)) {
+                let size = export["audienceSize"]["value"].to_string() + "pct";
+                if !cause.contains(&size) {
+                    broken.push(format!("{} does not name its export {}", execution.name, export["name"]));
+                }
+            }
         }
     }
     let runs: BTreeSet<String> = executions.keys().map(|arn| json!(arn).to_string()).collect();

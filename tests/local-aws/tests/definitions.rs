@@ -79,7 +79,7 @@ fn every_task_retries_our_transient_errors_and_no_other_of_ours() {
         }
         let retried = matched(state, "Retry");
         for error in ErrorName::ALL {
-            assert_eq!(retried.contains(&error.as_str()), error.is_passing(), "{name} and {error}");
+            assert_eq!(retried.contains(&error.as_str()), error.is_transient(), "{name} and {error}");
         }
     });
 }

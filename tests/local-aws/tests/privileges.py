@@ -108,6 +108,7 @@ def needed(stack):
               for resource in (model, their_model, generation, their_generation)],
             ("cleanrooms-ml:TagResource", generation, {}),
             ("cleanrooms-ml:TagResource", their_generation, {}),
+            ("cleanrooms-ml:GetAudienceGenerationJob", generation, {}),
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
             ("iam:PassRole", stack.role("SeedRole"), TO_CLEAN_ROOMS),
         ],
@@ -127,9 +128,10 @@ def needed(stack):
             ("personalize:CreateBatchSegmentJob", segment, {}),
             ("personalize:TagResource", "*", {}),
             ("personalize:ListBatchSegmentJobs", "*", {}),
+            ("personalize:ListTagsForResource", "*", {}),
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
-        "CountSegmentFunctionRole": [*list_all, s3("GetObject", "segment-output/a"), decrypt],
+        "CountSegmentOutputFunctionRole": [*list_all, s3("GetObject", "segment-output/a"), decrypt],
         "PublishOutcomeFunctionRole": [
             ("sqs:ReceiveMessage", outcomes, {}), ("sqs:DeleteMessage", outcomes, {}),
             ("sqs:GetQueueAttributes", outcomes, {}),
@@ -145,7 +147,7 @@ def needed(stack):
         "AudienceStateMachineRole": logs + invoke(
             "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
         "SegmentStateMachineRole": logs + invoke(
-            "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
+            "CheckRequest", "StartSegment", "CheckStatus", "CountSegmentOutput", "WriteReport", version=":1"),
         "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "PublishOutcome", "DeleteAudiences") + [
             ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("events:PutEvents", bus, {}),
             ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],

@@ -289,7 +289,7 @@ async fn exports_that_fail_do_not_stop_the_others_and_the_end_says_which_are_the
     let bucket = aws.output("SeedBucketName").unwrap();
     assert!(cause.ends_with(&format!(" Report: s3://{bucket}/reports/{}/index.html.", run.name)), "{cause}");
     for part in
-        ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "There: 1pct, 10pct."]
+        ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "Exported: 1pct, 10pct."]
     {
         assert!(cause.contains(part), "{cause}");
     }

@@ -17,7 +17,7 @@ const FUNCTIONS: [&str; 10] = [
     "WriteReport",
     "PublishOutcome",
     "StartSegment",
-    "CountSegment",
+    "CountSegmentOutput",
     "DeleteAudiences",
 ];
 

@@ -65,7 +65,7 @@ async fn an_uploaded_request_ends_in_segments_of_users_who_like_the_items() {
     assert!(precision > 0.9, "{precision}");
     assert!(lines[3]["error"].is_string(), "{}", lines[3]);
 
-    assert!(answer["looks"].as_u64().unwrap() > 0 && answer["quotaWaits"].is_u64(), "{answer}");
+    assert!(answer["statusChecks"].as_u64().unwrap() > 0 && answer["quotaWaits"].is_u64(), "{answer}");
     let (place, page, twin) = report(aws, &run.name).await;
     assert_eq!(answer["report"], place);
     let words = "Your segment is ready in part: 150 users for 3 of 4 lines of input.";

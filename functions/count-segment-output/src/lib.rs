@@ -1,24 +1,23 @@
-//! Counts the lines, users and errors of a segment job's output: a job is ACTIVE even if each of its lines is an error.
+//! Counts the lines, users and errors of a segment job's output: a job is ACTIVE even if each of its lines has an error.
 //!
 //! Calls `s3:ListBucket` and `s3:GetObject` on the output's folder.
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
-use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use lookalike::execution::{Execution, Moment, Skipped, read_event};
+use lambda_runtime::tracing;
+use lookalike::environment::{Environment, EnvironmentError};
+use lookalike::execution::{Execution, MAX_CLOCK_SKEW_SECONDS, Moment, Skipped, read_event};
 use lookalike::segment_output::{OutputCount, OutputReader};
 use lookalike::values::S3Prefix;
 use lookalike::{Error, ErrorName, client, log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    log::init();
-    let s3 = client!(aws_sdk_s3, &client::config().await);
-    let handle = |event: LambdaEvent<Value>| log::call(event, |event| count(event, &s3));
-    lambda_runtime::run(service_fn(handle)).await
+/// The function.
+pub struct CountSegmentOutput {
+    s3: Client,
 }
 
 #[derive(Deserialize)]
@@ -34,14 +33,36 @@ struct Event {
 
 /// An absent value is `null`: JSONata fails on a missing field.
 #[derive(Debug, Serialize)]
-struct Answer {
-    /// The counts; `None` if the output may not be read.
-    output: Option<OutputCount>,
-    skipped: Vec<Skipped>,
+pub struct Answer {
+    /// The counts. `None` if the output may not be read.
+    pub output: Option<OutputCount>,
+    /// Which checks were skipped.
+    pub skipped: Vec<Skipped>,
     /// The run's error, if there is no segment at all.
-    error: Option<ErrorName>,
+    pub error: Option<ErrorName>,
     /// What happened and what to do.
-    cause: Option<String>,
+    pub cause: Option<String>,
+}
+
+impl CountSegmentOutput {
+    /// Returns the function with a client of this configuration.
+    ///
+    /// # Errors
+    /// Never: it reads no variable.
+    pub fn new<L: Fn(&str) -> Option<String>>(
+        config: &SdkConfig,
+        _: &Environment<L>,
+    ) -> Result<Self, EnvironmentError> {
+        Ok(Self { s3: client!(aws_sdk_s3, config) })
+    }
+
+    /// Counts the output of a job.
+    ///
+    /// # Errors
+    /// If the output cannot be read. The run goes on without the counts: its segments exist.
+    pub async fn handle(&self, event: Value) -> Result<Answer, Error> {
+        count(event, &self.s3).await
+    }
 }
 
 async fn count(event: Value, s3: &Client) -> Result<Answer, Error> {
@@ -75,11 +96,11 @@ async fn read(place: &S3Prefix, create_time: Moment, s3: &Client) -> Result<Outp
     Ok(count)
 }
 
-/// The key of a file that the job has written. S3 shows whole seconds, so whole ones count.
+/// The key of a file that the job has written, by two clocks that may differ.
 fn written_key(object: &Object, create_time: Moment) -> Option<&str> {
     let written = Moment::from(*object.last_modified()?);
     let key = object.key().filter(|key| key.rsplit('.').next() == Some("out"))?;
-    (written.seconds_since(create_time) >= -1).then_some(key)
+    (written.seconds_since(create_time) >= -MAX_CLOCK_SKEW_SECONDS).then_some(key)
 }
 
 async fn read_object(bucket: &str, key: &str, s3: &Client) -> Result<OutputCount, Error> {

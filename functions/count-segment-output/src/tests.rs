@@ -91,6 +91,6 @@ async fn an_output_that_is_cut_short_is_read_again() {
 
 #[test]
 fn the_sample_event_is_of_the_functions_form() {
-    let sample = include_str!("../../../tests/events/count-segment.json");
+    let sample = include_str!("../../../tests/events/count-segment-output.json");
     read_event::<Event>(serde_json::from_str(sample).unwrap()).map(|_| ()).unwrap();
 }
