@@ -87,10 +87,20 @@ pub fn own_tags(stack: &str, execution: &Execution) -> [(String, String); 2] {
     [(STACK_TAG.into(), stack.into()), (RUN_TAG.into(), run_tag(execution))]
 }
 
-/// Returns the value that identifies a run in a tag and in the description of an export.
+/// The longest value of a tag, in characters, in both services.
+const MAX_TAG_CHARACTERS: usize = 256;
+
+/// Returns the value that identifies a run in a tag and in the description of an export: the execution's ARN. Personalize
+/// does not accept every character of an execution's name in a tag. Such a name is changed, and a hash of the ARN is added.
 #[must_use]
 pub fn run_tag(execution: &Execution) -> String {
-    execution.id.clone()
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c);
+    if execution.id.chars().all(is_valid) && execution.id.len() <= MAX_TAG_CHARACTERS {
+        return execution.id.clone();
+    }
+    let changed: String = execution.id.chars().map(|c| if is_valid(c) { c } else { '-' }).collect();
+    let start: String = changed.chars().take(MAX_TAG_CHARACTERS - 17).collect();
+    format!("{start}-{}", digest(&execution.id, 8))
 }
 
 /// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.
@@ -272,6 +282,19 @@ mod tests {
         assert!(long.ends_with(')'), "{long}");
     }
 
+    fn tag_of(name: &str) -> String {
+        let id = format!("arn:aws:states:us-east-1:123456789012:execution:audience:{name}");
+        run_tag(&Execution { id, name: name.into(), ..execution() })
+    }
+
+    #[test]
+    fn a_run_is_tagged_with_its_arn_or_with_its_changed_arn_and_a_hash() {
+        assert_eq!(tag_of("spring"), "arn:aws:states:us-east-1:123456789012:execution:audience:spring");
+        assert!(tag_of("sale!").starts_with("arn:aws:states:us-east-1:123456789012:execution:audience:sale--"));
+        assert_ne!(tag_of("sale!"), tag_of("sale("));
+        assert_ne!(tag_of("sale!"), tag_of("sale-"));
+    }
+
     #[test]
     fn our_tags_lead_back_to_the_run() {
         let tags = own_tags("stack", &execution());
@@ -291,6 +314,8 @@ mod tests {
             prop_assert!(name.as_str().len() <= 63);
             prop_assert!(name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()));
             prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            let tag = tag_of(&execution);
+            prop_assert!(tag.len() <= 256 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:/=+-@".contains(&b)));
             let size = AudienceSize::new(crate::audience_size::AudienceSizeType::Percentage, percent).unwrap();
             prop_assert!(name_of_export(&name, size).as_str().len() <= 63);
         }

@@ -38,6 +38,7 @@ pub mod error;
 pub mod execution;
 pub mod export_policy;
 pub mod exports;
+pub mod files;
 pub mod job;
 pub mod lines;
 pub mod log;

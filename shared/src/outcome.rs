@@ -24,6 +24,7 @@ use crate::cause::text_of_cause;
 use crate::console::Console;
 use crate::error::{Error, ErrorName, withhold};
 use crate::execution::{Engine, Moment, Workflows};
+use crate::files::RunFiles;
 use crate::job::Metrics;
 use crate::report::take_report;
 use crate::seed::SeedCount;
@@ -164,7 +165,8 @@ impl Outcome {
         let output: Value =
             execution.output.as_deref().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
         let (error, cause) = (given(execution.error.as_deref()), given(execution.cause.as_deref()));
-        let failure = |error: &str, cause| Failure::read(error, cause, &arn, input.as_ref());
+        let page_key = RunFiles::new(workflow, execution.start_time, execution_name(&arn)).report_page();
+        let failure = |error: &str, cause| Failure::read(error, cause, &arn, &page_key, input.as_ref());
         let result = match execution.status.as_str() {
             "SUCCEEDED" => RunResult::Ready(Box::new(Product::read(&output, workflow, console.as_ref()))),
             "FAILED" => RunResult::Failed(failure(error.unwrap_or("Unknown"), cause)),
@@ -398,9 +400,9 @@ impl Product {
 }
 
 impl Failure {
-    fn read(error: &str, cause: Option<&str>, execution_arn: &str, input: Option<&Value>) -> Self {
+    fn read(error: &str, cause: Option<&str>, execution_arn: &str, page_key: &str, input: Option<&Value>) -> Self {
         // Both are taken out before the cause is redacted and cut.
-        let (cause, report) = cause.map(|cause| take_report(cause, execution_name(execution_arn))).unzip();
+        let (cause, report) = cause.map(|cause| take_report(cause, page_key)).unzip();
         let (cause, deadline) = cause.map(take_deadline).unzip();
         let (report, deadline) = (report.flatten(), deadline.flatten());
         let is_of_function = cause.is_some_and(|cause| text_of_cause(cause) != cause);

@@ -14,9 +14,9 @@ use lambda_runtime::tracing;
 use lookalike::client::Knock;
 use lookalike::environment::{Environment, EnvironmentError};
 use lookalike::execution::{
-    CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, check_input_size, checked_request_key,
-    checked_seed_key, read_event,
+    CheckedRun, CheckedSegment, Deadline, Engine, Execution, Input, Skipped, check_input_size, read_event,
 };
+use lookalike::files::RunFiles;
 use lookalike::model::{DEFAULT_MIN_MATCHING_SEED_SIZE, Model};
 use lookalike::request::{AudienceRequest, Defaults, ExportRequest, SeedSource, check_no_sql, request_of_metadata};
 use lookalike::seed::SeedCount;
@@ -54,13 +54,14 @@ impl CheckRequest {
         let _ = tokio::join!(model.interceptor(Knock).send(), object.interceptor(Knock).send());
     }
 
-    /// Checks a request.
+    /// Checks a request. `request_id` identifies this call of Lambda: a call that is late and its repetition write different
+    /// files.
     ///
     /// # Errors
     /// If the request breaks a rule, or a service does not answer.
-    pub async fn handle(&self, event: Value) -> Result<Answer, Error> {
+    pub async fn handle(&self, event: Value, request_id: &str) -> Result<Answer, Error> {
         // The future is large and deeply nested.
-        Box::pin(check(event, &self.aws, &self.seed_bucket)).await
+        Box::pin(check(event, &self.aws, &self.seed_bucket, request_id)).await
     }
 }
 
@@ -73,6 +74,8 @@ struct Aws {
 struct Stack<'s> {
     seed_bucket: &'s str,
     settings: StackSettings,
+    files: RunFiles,
+    request_id: &'s str,
 }
 
 #[derive(Deserialize)]
@@ -97,11 +100,12 @@ pub enum Answer {
     Segment(CheckedSegment),
 }
 
-async fn check(event: Value, aws: &Aws, seed_bucket: &str) -> Result<Answer, Error> {
+async fn check(event: Value, aws: &Aws, seed_bucket: &str, request_id: &str) -> Result<Answer, Error> {
     let Event { input, input_characters, execution, stack, engine } = read_event(event)?;
     log::about(&execution);
     check_input_size(input_characters)?;
-    let stack = Stack { seed_bucket, settings: stack.parse()? };
+    let files = RunFiles::new(engine, execution.start_time, &execution.name);
+    let stack = Stack { seed_bucket, settings: stack.parse()?, files, request_id };
     match engine {
         Engine::Audience => run(input, &execution, aws, &stack).await.map(Answer::Audience),
         Engine::Segment => segment::check(input, &execution, &aws.objects, &stack).await.map(Answer::Segment),
@@ -171,7 +175,7 @@ async fn check_audience(
     if let SeedSource::DataSource(file) = &mut request.seed_audience.source {
         let place = file.s3_uri.clone();
         if place.bucket() == stack.seed_bucket {
-            let copy = own_place(stack, &checked_seed_key(&execution.name))?;
+            let copy = own_place(stack, &stack.files.checked_seed(stack.request_id))?;
             seed = Some(objects.copy_clean(&place, version, &copy, &acceptable(model.as_ref(), &place)).await?);
             file.s3_uri = copy;
         } else {
@@ -182,7 +186,7 @@ async fn check_audience(
             }
         }
     }
-    let place = own_place(stack, &checked_request_key(&execution.name))?;
+    let place = own_place(stack, &stack.files.checked_request(stack.request_id))?;
     objects.write_request(&place, &request).await?;
     Ok(CheckedRun {
         name: request.name,

@@ -15,7 +15,8 @@ use lambda_runtime::tracing;
 use lookalike::audience_report::{AudienceReport, FinishedAudience};
 use lookalike::environment::{Environment, EnvironmentError};
 use lookalike::execution::{Engine, Moment, read_event};
-use lookalike::report::{Run, page_key, twin_key};
+use lookalike::files::RunFiles;
+use lookalike::report::Run;
 use lookalike::request::{AudienceRequest, Defaults};
 use lookalike::segment_report::{FinishedSegment, SegmentReport};
 use lookalike::segment_request::{SegmentDefaults, SegmentRequest};
@@ -79,7 +80,7 @@ async fn write(event: Value, s3: &Client, bucket: &str, now: Moment) -> Result<A
             let request = fetch(finished.run.checked_request.as_ref(), s3).await?;
             let request = request.and_then(|request| AudienceRequest::read(&request, &Defaults::default()).ok());
             let report = AudienceReport::of(finished, request.as_ref(), now);
-            put_both(&report.run, &report, audience::audience_page(&report), s3, bucket).await
+            put_both(engine, &report.run, &report, audience::audience_page(&report), s3, bucket).await
         }
         Engine::Segment => {
             let finished: FinishedSegment = read_event(event)?;
@@ -87,19 +88,26 @@ async fn write(event: Value, s3: &Client, bucket: &str, now: Moment) -> Result<A
             let request = fetch(finished.run.checked_request.as_ref(), s3).await?;
             let request = request.and_then(|request| SegmentRequest::read(&request, &SegmentDefaults::default()).ok());
             let report = SegmentReport::of(finished, request, now);
-            put_both(&report.run, &report, segment::segment_page(&report), s3, bucket).await
+            put_both(engine, &report.run, &report, segment::segment_page(&report), s3, bucket).await
         }
     }
 }
 
-/// Writes a run's page and its twin, and answers where the page lies.
-async fn put_both(run: &Run, twin: &impl Serialize, page: String, s3: &Client, bucket: &str) -> Result<Answer, Error> {
-    let name = &run.execution_name;
+/// Writes a run's page and the report as JSON, and returns where the page is.
+async fn put_both(
+    workflow: Engine,
+    run: &Run,
+    twin: &impl Serialize,
+    page: String,
+    s3: &Client,
+    bucket: &str,
+) -> Result<Answer, Error> {
+    let files = RunFiles::new(workflow, run.start_time, &run.execution_name);
     let twin = serde_json::to_vec_pretty(twin)
         .map_err(|_| Error::new(ErrorName::InvalidRequest, "The report cannot be written as JSON."))?;
-    // The page last: where it is, its twin is.
-    put(&own_place(bucket, &twin_key(name))?, "application/json", twin, s3).await?;
-    let place = own_place(bucket, &page_key(name))?;
+    // The page last: where it is, the JSON is.
+    put(&own_place(bucket, &files.report_json())?, "application/json", twin, s3).await?;
+    let place = own_place(bucket, &files.report_page())?;
     put(&place, "text/html; charset=utf-8", page.into_bytes(), s3).await?;
     tracing::info!("wrote a report");
     Ok(Answer { report: place })

@@ -7,6 +7,7 @@ use super::{Detail, Outcome, RunResult, field};
 use crate::audience_report::AskedSeed;
 use crate::execution::{Engine, Moment};
 use crate::export_policy::ExportPolicy;
+use crate::files::day_folder;
 use crate::values::{
     AudienceGenerationJobArn, CollaborationId, ConfiguredAudienceModelArn, S3Prefix, S3Uri, SolutionVersionArn,
 };
@@ -22,16 +23,7 @@ pub fn record_key(workflow: Engine, start_time: Moment, execution_name: &str, re
 /// Returns the prefix of the records of all executions of a workflow that started on the same day, in UTC.
 #[must_use]
 pub fn records_prefix(workflow: Engine, start_time: Moment) -> String {
-    let time = start_time.to_string();
-    let date = time.split_once('T').map_or("", |(date, _)| date);
-    format!("outcomes/{}/{date}/", workflow_name(workflow))
-}
-
-fn workflow_name(workflow: Engine) -> &'static str {
-    match workflow {
-        Engine::Audience => "audience",
-        Engine::Segment => "segment",
-    }
+    format!("outcomes/{}/", day_folder(workflow, start_time))
 }
 
 /// A record: the fields of the event, and more. A field that is not known is left out.
@@ -67,7 +59,7 @@ impl Outcome {
         let solution_version = product.and_then(|product| product.solution_version.as_ref());
         Record {
             detail: self.detail(),
-            workflow: workflow_name(self.workflow),
+            workflow: self.workflow.as_str(),
             execution_name: self.execution_name(),
             status: match self.result {
                 RunResult::Ready(_) => "SUCCEEDED",

@@ -6,10 +6,10 @@ const EXECUTION: &str = "arn:aws:states:us-east-1:123456789012:execution:audienc
 const JOB: &str = "arn:aws:cleanrooms-ml:us-east-1:123456789012:audience-generation-job/1";
 const SEGMENT_JOB: &str = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/spring";
 /// The run's report.
-const PAGE: &str = "s3://seeds/reports/spring-00ff/index.html";
+const PAGE: &str = "s3://seeds/reports/audience/2026-11-22/spring-00ff/index.html";
 /// Where the console shows that page.
-const PAGE_LINK: &str = "Report: s3://seeds/reports/spring-00ff/index.html\n  \
-    https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/spring-00ff/index.html\n";
+const PAGE_LINK: &str = "Report: s3://seeds/reports/audience/2026-11-22/spring-00ff/index.html\n  \
+    https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/audience/2026-11-22/spring-00ff/index.html\n";
 
 fn machine(workflow: &str) -> String {
     format!("arn:aws:states:us-east-1:123456789012:stateMachine:{workflow}")
@@ -119,8 +119,8 @@ fn a_ready_audience_is_notified_with_its_sizes_seed_and_links() {
          \n\
          It ended on 22 Nov 2026, 19:25 UTC, after 3 h 25 min.\n\
          \n\
-         Report: s3://seeds/reports/spring-00ff/index.html\n\
-         \x20 https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/spring-00ff/index.html\n\
+         Report: s3://seeds/reports/audience/2026-11-22/spring-00ff/index.html\n\
+         \x20 https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/audience/2026-11-22/spring-00ff/index.html\n\
          Run: arn:aws:states:us-east-1:123456789012:execution:audience:spring-00ff\n\
          \x20 https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution:audience:spring-00ff\n\
          Started by: s3://seeds/seeds/a b.jsonl\n\
@@ -143,8 +143,8 @@ fn a_ready_segment_is_notified_with_its_users() {
          \n\
          It ended on 22 Nov 2026, 19:25 UTC, after 3 h 25 min.\n\
          \n\
-         Report: s3://seeds/reports/spring-00ff/index.html\n\
-         \x20 https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/spring-00ff/index.html\n\
+         Report: s3://seeds/reports/audience/2026-11-22/spring-00ff/index.html\n\
+         \x20 https://us-east-1.console.aws.amazon.com/s3/object/seeds?region=us-east-1&prefix=reports/audience/2026-11-22/spring-00ff/index.html\n\
          Run: arn:aws:states:us-east-1:123456789012:execution:segment:spring-00ff\n\
          \x20 https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution:segment:spring-00ff\n"
     );
@@ -163,15 +163,17 @@ fn a_failure_after_its_report_was_written_shows_the_report_once() {
     for (workflow, error, job) in
         [("audience", "GenerationFailed", "audience generation job"), ("segment", "SegmentFailed", "batch segment job")]
     {
-        let cause = format!("The {job} spring failed: no reason. Report: {PAGE}.");
+        let (page, link) =
+            (PAGE.replace("audience", workflow), PAGE_LINK.replace("reports/audience", &format!("reports/{workflow}")));
+        let cause = format!("The {job} spring failed: no reason. Report: {page}.");
         let outcome = outcome(workflow, "FAILED", &json!({"error": error, "cause": cause}));
         let body = outcome.body();
         assert!(body.contains(&format!("What happened: The {job} spring failed: no reason.\n\n")), "{body}");
-        assert!(body.contains(PAGE_LINK) && body.matches(PAGE).count() == 1, "{body}");
+        assert!(body.contains(&link) && body.matches(&page).count() == 1, "{body}");
         let detail = detail(&outcome);
         assert_eq!(
             (&detail["report"], &detail["cause"]),
-            (&json!(PAGE), &json!(format!("The {job} spring failed: no reason.")))
+            (&json!(page), &json!(format!("The {job} spring failed: no reason.")))
         );
         follows_the_schemas(&outcome);
     }

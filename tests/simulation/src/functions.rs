@@ -67,9 +67,9 @@ impl Functions {
     }
 
     /// Calls the function of this name.
-    pub(crate) async fn call(&self, function: &str, event: Value) -> Result<Value, Error> {
+    pub(crate) async fn call(&self, function: &str, event: Value, request_id: &str) -> Result<Value, Error> {
         match function {
-            "check-request" => json(self.check_request.handle(event).await),
+            "check-request" => json(self.check_request.handle(event, request_id).await),
             "start-generation" => json(self.start_generation.handle(event).await),
             "start-export" => json(self.start_export.handle(event).await),
             "start-segment" => json(self.start_segment.handle(event).await),

@@ -73,7 +73,7 @@ async fn each_outcome_is_notified_and_published_as_an_event() {
     let run = run_of_upload(aws, "seeds/told-failed.jsonl").await;
     let (subject, words, event) = heard(aws, queue, &run.arn).await;
     println!("{subject}\n\n{words}\n");
-    let page = format!("s3://{bucket}/reports/{}/index.html", run.name);
+    let page = format!("s3://{bucket}/{}index.html", run.report_folder());
     assert!(subject.ends_with("(NoSizeQualifies)") && words.matches(&page).count() == 1, "{words}");
     assert!(words.contains(&format!("\nReport: {page}\n")), "{words}");
     assert_eq!(event["detail"]["report"], page);

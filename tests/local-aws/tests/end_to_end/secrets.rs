@@ -49,7 +49,7 @@ async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() 
         assert!(history.contains(key), "the history has its data: {history}");
         let (subject, words, event) = heard(aws, queue.trim(), &run.arn).await;
         writeln!(left, "{run:?}\n{history}\n{subject}\n{words}\n{event}").unwrap();
-        for report in aws.list(&format!("s3://{bucket}/reports/{}/", run.name)).await.unwrap() {
+        for report in aws.list(&format!("s3://{bucket}/{}", run.report_folder())).await.unwrap() {
             left += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
         }
     }
