@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use simulation::asl::ExecutionStatus;
 
 use crate::scripted::{
-    AUDIENCE, Answer, REPORT, Run, Script, drive, drive_and_redrive, failing, real_causes, report_text, with,
+    AUDIENCE, Answer, REPORT, Run, Script, definition, drive, drive_and_redrive, failing, real_causes, report_text,
+    with,
 };
 
 /// Errors after which nobody knows whether the function has done its work.
@@ -412,7 +413,7 @@ fn a_redrive_does_not_claim_that_nothing_was_started() {
     let script = script()
         .answers("CheckRequest", [failing("InvalidRequest"), Answer::Says(checked())])
         .always("StartGeneration", failing(NOT_CALLED_ERRORS[0]));
-    let run = drive_and_redrive("audience.asl.json", json!({"seedAudience": {}}), script, 1);
+    let run = drive_and_redrive(definition("audience.asl.json"), json!({"seedAudience": {}}), script, 1);
     run.fails("DeadlineExceeded", &["not known whether an attempt has started it"]);
     assert_eq!(run.payload_fields("StartGeneration", "/attempt/redriveCount")[0], 1);
 }

@@ -346,7 +346,12 @@ pub(crate) fn definition_text(file: &str) -> String {
 
 /// Reads a definition of this repository.
 pub(crate) fn definition(file: &str) -> Definition {
-    let deadline = STACK_DEADLINE_SECONDS.to_string();
+    definition_with(file, STACK_DEADLINE_SECONDS)
+}
+
+/// Reads a definition of this repository, for a stack with this deadline.
+fn definition_with(file: &str, deadline_seconds: u64) -> Definition {
+    let deadline = deadline_seconds.to_string();
     let substitutions = [("Partition", "aws"), ("DeadlineSeconds", deadline.as_str())];
     Definition::parse(&definition_text(file), &substitutions).unwrap()
 }
@@ -364,13 +369,18 @@ pub(crate) struct Run {
 
 /// Runs a workflow with a script.
 pub(crate) fn drive(file: &str, input: Value, script: Script) -> Run {
-    drive_and_redrive(file, input, script, 0)
+    drive_and_redrive(definition(file), input, script, 0)
+}
+
+/// Runs a workflow of a stack with this deadline.
+pub(crate) fn drive_with_deadline(file: &str, script: Script, deadline_seconds: u64) -> Run {
+    drive_and_redrive(definition_with(file, deadline_seconds), json!({}), script, 0)
 }
 
 /// Runs a workflow with a script, and redrives it so many times.
-pub(crate) fn drive_and_redrive(file: &str, input: Value, mut script: Script, redrives: u32) -> Run {
+pub(crate) fn drive_and_redrive(definition: Definition, input: Value, mut script: Script, redrives: u32) -> Run {
     let mut steps = StepFunctions::new(Timestamp::parse(START_TIME).unwrap(), 7);
-    let machine = Rc::new(StateMachine::new("workflow", definition(file)));
+    let machine = Rc::new(StateMachine::new("workflow", definition));
     let id = steps.start_execution(&machine, "run", input).unwrap();
     steps.run(&mut script);
     for _ in 0..redrives {
