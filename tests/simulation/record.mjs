@@ -6,8 +6,8 @@
 //     npm install --no-save jsonata@2.2.2 && node record.mjs && rm -r node_modules
 //
 // Each expression of a workflow is evaluated with each set of variables that variables.json has for the workflow. An
-// expression with $random() has 0.5 in its place. A case without an answer is an expression that fails, or that returns
-// nothing or an infinite number.
+// expression with $random() has 0.5 in its place, and one with a parameter of the stack its default. A case without an
+// answer is an expression that fails, or that returns nothing or an infinite number.
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import jsonata from "jsonata";
@@ -18,6 +18,10 @@ const { sets, more } = JSON.parse(readFileSync(new URL("variables.json", import.
 function expressions(value) {
   if (typeof value === "string") return /^\{%.*%\}$/s.test(value) ? [value.slice(2, -2).trim()] : [];
   return value !== null && typeof value === "object" ? Object.values(value).flatMap(expressions) : [];
+}
+
+function fixed(expression) {
+  return expression.replaceAll("$random()", "0.5").replaceAll("${DeadlineSeconds}", "172800");
 }
 
 function parse(text) {
@@ -43,7 +47,7 @@ async function answer(expression, variables) {
 const cases = [];
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".asl.json")).sort()) {
   const found = expressions(JSON.parse(readFileSync(new URL(file, folder), "utf8")));
-  for (const expression of new Set(found.map((text) => text.replaceAll("$random()", "0.5")))) {
+  for (const expression of new Set(found.map(fixed))) {
     for (const [set, variables] of Object.entries(sets[file] ?? {})) {
       cases.push({ file, set, expression, ...(await answer(expression, variables)) });
     }

@@ -1,5 +1,5 @@
-//! What the checkers of definitions do not find: errors that do not exist, a Choice without Default, loops that never
-//! wait, functions that the template forgot.
+//! Rules that the checkers of definitions do not have: which errors a task handles, how long a run waits, a Choice without
+//! Default, loops without a wait, functions that the template lacks.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use lookalike::ErrorName;
 use lookalike::cause::TEXT_OF_CAUSE;
 use lookalike::execution::MAX_INPUT_CHARACTERS;
+use lookalike::once::{MAX_ATTEMPT_SECONDS, MAX_FAILING_SECONDS};
 use lookalike::report::REPORT_LIES_AT;
-use lookalike::schedule::QUOTA_WAIT_SECONDS;
+use lookalike::schedule::{
+    MAX_LONG_TURNS, MAX_SHORT_TURNS, MIN_FAILED_CHECK_SECONDS, START_WAIT_SECONDS, WAIT_SECONDS,
+};
 use serde_json::{Map, Value};
 
 fn root() -> PathBuf {
@@ -70,52 +73,179 @@ fn successors(state: &Value) -> Vec<&str> {
     all
 }
 
+/// The functions' own errors after which a later call possibly succeeds.
+const TRANSIENT: [&str; 2] = ["Throttled", "ServiceUnavailable"];
+
+/// Calls that failed, possibly after the function was called.
+const LOST: [&str; 4] = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+];
+
+/// Calls that were rejected before the function was called.
+const NOT_CALLED: [&str; 3] =
+    ["Lambda.TooManyRequestsException", "Lambda.ResourceNotReadyException", "Lambda.ResourceConflictException"];
+
+/// Functions that ended without an answer.
+const DIED: [&str; 5] =
+    ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "States.Timeout"];
+
+/// Calls that a key of the function's variables stopped.
+const KEY: [&str; 4] = [
+    "Lambda.KMSAccessDeniedException",
+    "Lambda.KMSDisabledException",
+    "Lambda.KMSInvalidStateException",
+    "Lambda.KMSNotFoundException",
+];
+
+const ALL: [&str; 1] = ["States.ALL"];
+
+/// Returns the lists of errors of each entry of `Retry` or `Catch`.
+fn error_lists(state: &Value, list: &str) -> Vec<Vec<String>> {
+    let entries = state[list].as_array().map_or(&[][..], Vec::as_slice);
+    entries.iter().map(|entry| serde_json::from_value(entry["ErrorEquals"].clone()).unwrap()).collect()
+}
+
+/// Returns each task of the two workflows whose function has such a name.
+fn tasks_of(function: &str) -> Vec<(String, Value)> {
+    let workflows = machines().into_iter().filter(|(machine, _)| !machine.starts_with("dead-letters"));
+    let states = workflows.flat_map(|(machine, states)| {
+        states.into_iter().map(move |(name, state)| (format!("{machine}/{name}"), state))
+    });
+    let calls = |state: &Value| {
+        let name = state["Arguments"]["FunctionName"].as_str();
+        name.is_some_and(|name| name.starts_with(&format!("${{{function}")))
+    };
+    states.filter(|(_, state)| calls(state)).collect()
+}
+
+#[test]
+fn the_transient_errors_of_the_lists_are_those_of_the_functions() {
+    let transient: Vec<&str> =
+        ErrorName::ALL.iter().filter(|name| name.is_transient()).map(|name| name.as_str()).collect();
+    assert_eq!(transient, TRANSIENT);
+}
+
 /// `tests/template` holds the lists to the errors of Lambda and Step Functions.
 #[test]
-fn every_task_retries_our_transient_errors_and_no_other_of_ours() {
+fn every_task_handles_our_transient_errors_and_no_other_of_ours() {
     each_state(|name, state| {
         if state["Type"] != "Task" || state["Resource"] != "arn:${Partition}:states:::lambda:invoke" {
             return;
         }
-        let retried = matched(state, "Retry");
+        let handled = [matched(state, "Retry"), matched(state, "Catch")].concat();
         for error in ErrorName::ALL {
-            assert_eq!(retried.contains(&error.as_str()), error.is_transient(), "{name} and {error}");
+            assert_eq!(handled.contains(&error.as_str()), error.is_transient(), "{name} and {error}");
         }
     });
 }
 
 #[test]
-fn a_quota_is_waited_for_wherever_a_job_is_started() {
-    each_state(|name, state| {
-        let starts = state["Arguments"]["FunctionName"].as_str().is_some_and(|function| function.contains("{Start"));
-        assert_eq!(matched(state, "Catch").contains(&"QuotaExceeded"), starts, "{name}");
-    });
+fn a_start_has_no_retry_and_catches_each_error_as_what_it_may_have_done() {
+    let starts = tasks_of("Start");
+    assert_eq!(starts.len(), 3);
+    for (name, state) in starts {
+        assert!(state["Retry"].is_null(), "{name}");
+        let uncertain = [&TRANSIENT[..], &LOST, &DIED].concat();
+        assert_eq!(error_lists(&state, "Catch"), [&NOT_CALLED[..], &uncertain, &ALL], "{name}");
+        assert_eq!(state["TimeoutSeconds"], MAX_ATTEMPT_SECONDS, "{name}");
+    }
 }
 
 #[test]
-fn a_wait_for_a_quota_is_drawn_from_the_rule_and_never_goes_beyond_the_deadline() {
-    let (least, most) = (QUOTA_WAIT_SECONDS.start(), QUOTA_WAIT_SECONDS.end());
-    let rule = format!(
-        "{{% $max([1, $min([{least} + $floor($random() * {}), \
-        $ceil(($toMillis($run.deadline) - $toMillis($states.context.State.EnteredTime)) / 1000)])]) %}}",
-        most - least
-    );
+fn a_status_check_catches_every_error_and_retries_none() {
+    let checks = tasks_of("CheckStatus");
+    assert_eq!(checks.len(), 3);
+    for (name, state) in checks {
+        assert!(state["Retry"].is_null(), "{name}");
+        let transient = [&TRANSIENT[..], &LOST, &NOT_CALLED, &DIED].concat();
+        assert_eq!(error_lists(&state, "Catch"), [&transient[..], &ALL], "{name}");
+    }
+}
+
+#[test]
+fn the_check_of_a_request_catches_only_errors_that_say_nothing_about_it() {
+    for (name, state) in tasks_of("CheckRequest") {
+        assert_eq!(error_lists(&state, "Retry"), [DIED], "{name}");
+        let transient = [&TRANSIENT[..], &LOST, &NOT_CALLED].concat();
+        assert_eq!(error_lists(&state, "Catch"), [&transient[..], &KEY], "{name}");
+    }
+}
+
+#[test]
+fn a_count_and_a_report_are_retried_and_never_fail_a_run() {
+    let transient = [&TRANSIENT[..], &LOST, &NOT_CALLED, &KEY].concat();
+    for (name, state) in tasks_of("CountSegmentOutput") {
+        assert_eq!(error_lists(&state, "Retry"), [&transient[..], &DIED], "{name}");
+        assert_eq!(error_lists(&state, "Catch"), [ALL], "{name}");
+    }
+    for (name, state) in tasks_of("WriteReport") {
+        assert_eq!(error_lists(&state, "Retry"), [[&transient[..], &DIED].concat()], "{name}");
+        assert_eq!(error_lists(&state, "Catch"), [ALL], "{name}");
+    }
+}
+
+#[test]
+fn every_wait_has_the_rule_that_bounds_it() {
     let mut waits = 0;
-    for (machine, states) in machines() {
-        for (name, state) in states.iter().filter(|(name, _)| name.starts_with("WaitFor") && name.ends_with("Quota")) {
-            assert_eq!(state["Seconds"], rule, "{machine}/{name}");
-            waits += 1;
+    each_state(|name, state| assert!(state["Type"] != "Wait" || state["Seconds"] == WAIT_SECONDS, "{name}"));
+    for (_, states) in machines() {
+        waits += states.values().filter(|state| state["Type"] == "Wait").count();
+    }
+    assert!(waits >= 8, "{waits}");
+    assert!(WAIT_SECONDS.contains(&format!("$turns < {MAX_SHORT_TURNS} ?")));
+    assert!(WAIT_SECONDS.contains(&format!(" / {})", MAX_LONG_TURNS * 1_000)));
+}
+
+#[test]
+fn a_wait_to_start_is_drawn_from_the_rule() {
+    let (min, max) = (START_WAIT_SECONDS.start(), START_WAIT_SECONDS.end());
+    let rule = format!("{min} + $floor($random() * {})", max - min + 1);
+    each_state(|name, state| {
+        for text in texts_of(state).into_iter().filter(|text| text.contains("$random")) {
+            assert_eq!(text.matches(&rule).count(), text.matches("$random").count(), "{name}: {text}");
+        }
+    });
+    for (name, state) in tasks_of("Start").into_iter().chain(tasks_of("CheckStatus")) {
+        let is_drawn = texts_of(&state).iter().any(|text| text.contains(&rule));
+        let is_single_job = name.ends_with("CheckGeneration") || name.ends_with("CheckSegment");
+        let is_start_of_exports = name.ends_with("StartExports");
+        assert_eq!(is_drawn, !is_single_job && !is_start_of_exports, "{name}");
+    }
+}
+
+#[test]
+fn a_wait_after_a_failed_check_has_its_minimum() {
+    let rule = format!("{{% $max([{MIN_FAILED_CHECK_SECONDS}, $waitSeconds]) %}}");
+    for (name, state) in tasks_of("Check") {
+        for entry in state["Catch"].as_array().unwrap() {
+            assert_eq!(entry["Assign"]["waitSeconds"], rule, "{name}");
         }
     }
-    assert!(waits >= 2);
 }
 
 #[test]
-fn a_bad_end_after_its_report_says_where_it_lies_as_tell_end_reads_it() {
+fn calls_that_only_fail_are_repeated_for_as_long_as_the_rule_says() {
+    let mut choices = 0;
+    for (machine, states) in machines() {
+        for (name, state) in states.iter().filter(|(_, state)| state["Type"] == "Choice") {
+            for text in texts_of(state).into_iter().filter(|text| text.contains("ailingSince)")) {
+                let rule = format!("ailingSince) >= {}", MAX_FAILING_SECONDS * 1_000);
+                assert!(text.contains(&rule), "{machine}/{name}: {text}");
+                choices += 1;
+            }
+        }
+    }
+    assert_eq!(choices, 8);
+}
+
+#[test]
+fn a_failed_run_names_its_report_as_the_outcome_reads_it() {
     let rule = format!("{{% $runCause & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
     let machines = machines();
-    let ends: Vec<_> =
-        machines.iter().filter_map(|(name, states)| Some((name, states.get("RunEndedBadly")?))).collect();
+    let ends: Vec<_> = machines.iter().filter_map(|(name, states)| Some((name, states.get("RunFailed")?))).collect();
     assert_eq!(ends.len(), 2);
     for (name, end) in ends {
         assert_eq!(end["Cause"], rule, "{name}");
@@ -182,7 +312,7 @@ fn every_state_is_reached_and_leads_to_one_that_is_there() {
         for name in &reached {
             assert!(states.contains_key(*name), "{machine} leads to {name}");
         }
-        reached.extend(["CheckRequest", "TakeSize", "Begin"]);
+        reached.insert("Begin");
         for name in states.keys() {
             assert!(reached.contains(name.as_str()), "{machine}/{name} is never reached");
         }
@@ -190,20 +320,24 @@ fn every_state_is_reached_and_leads_to_one_that_is_there() {
 }
 
 #[test]
-fn no_loop_goes_round_without_a_wait_and_a_function_that_knows_the_deadline() {
-    let knows_deadline = |state: &Value| state["Arguments"]["Payload"]["deadline"] == "{% $run.deadline %}";
+fn no_loop_goes_round_without_a_wait_and_a_check_of_the_deadline() {
+    let is_choice_of_deadline = |state: &Value| {
+        state["Type"] == "Choice" && texts_of(state).iter().any(|text| text.contains("$toMillis($deadline)"))
+    };
+    let knows_deadline =
+        |state: &Value| state["Arguments"]["Payload"]["deadline"] == "{% $deadline %}" || is_choice_of_deadline(state);
     for (machine, states) in machines() {
-        // Its loop ends with the queue, which does not show a letter again for an hour.
+        // Its loop ends with the queue, which does not show a message again for an hour.
         if machine.starts_with("dead-letters") {
             continue;
         }
         let waits = |state: &Value| state["Type"] == "Wait";
         assert_acyclic(&machine, &states, &waits, "waiting");
-        assert_acyclic(&machine, &states, &knows_deadline, "a function that knows the deadline");
+        assert_acyclic(&machine, &states, &knows_deadline, "a state that knows the deadline");
     }
 }
 
-/// Fails where a loop is left once the states that `breaks` names are taken out.
+/// Fails if a loop is left after the states that `breaks` names are taken out.
 fn assert_acyclic(machine: &str, states: &Map<String, Value>, breaks: &dyn Fn(&Value) -> bool, what: &str) {
     let mut left: BTreeMap<&str, Vec<&str>> = states
         .iter()

@@ -23,11 +23,16 @@ fn json(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(file(name)).unwrap()).unwrap()
 }
 
+/// Returns an expression as `record.mjs` records it.
+fn fixed(expression: &str) -> String {
+    expression.trim().replace("$random()", "0.5").replace("${DeadlineSeconds}", "172800")
+}
+
 fn expressions(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => {
             let source = text.strip_prefix("{%").and_then(|text| text.strip_suffix("%}"));
-            found.extend(source.map(|source| source.trim().replace("$random()", "0.5")));
+            found.extend(source.map(fixed));
         }
         Value::Array(items) => items.iter().for_each(|item| expressions(item, found)),
         Value::Object(members) => members.values().for_each(|member| expressions(member, found)),

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
 mod audience;
+mod budget;
 mod dead_letters;
 mod scripted;
 mod segment;
+mod usage;

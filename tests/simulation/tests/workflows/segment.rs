@@ -2,15 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::scripted::{REPORT, Run, Script, drive, ended, failing, ready, report_text, running, with};
+use crate::scripted::{Answer, REPORT, Run, SEGMENT, Script, counted, drive, failing, real_causes, report_text, with};
 
-const ARN: &str = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/spring";
+/// An error of a call that cannot be made until something is changed.
+const PERMANENT_ERROR: &str = "Lambda.KMSDisabledException";
+
+const HALF_AN_HOUR: u64 = 1_800;
+const DEADLINE_SECONDS: u64 = 7_200;
 
 fn checked() -> Value {
     json!({
         "name": "spring",
         "checkedRequest": "s3://b/checked/run.json",
-        "deadline": "2026-01-01T01:00:00Z",
+        "deadline": "2026-01-01T02:00:00Z",
         "input": {"lines": 3, "kind": "itemId"},
         "warnings": ["careful"],
         "skipped": [],
@@ -18,29 +22,9 @@ fn checked() -> Value {
     })
 }
 
-fn started() -> Value {
-    json!({"batchSegmentJobArn": ARN, "name": "spring", "skipped": []})
-}
-
-fn finished() -> Value {
-    ready(json!({"outputLocation": "s3://b/out/", "createTime": "2026-01-01T00:00:05Z"}))
-}
-
-fn output() -> Value {
-    json!({"lines": 3, "users": 75, "errorLines": 0, "firstError": null})
-}
-
-fn counted() -> Value {
-    json!({"output": output(), "skipped": [], "error": null, "cause": null})
-}
-
-fn accepted() -> Script {
-    Script::default().answers("CheckRequest", [checked()])
-}
-
-/// Returns a script whose job is ready at the first status check.
-fn ran() -> Script {
-    accepted().answers("StartSegment", [started()]).answers("CheckSegment", [finished()])
+/// Returns a script in which everything succeeds at once.
+fn script() -> Script {
+    Script::new(checked())
 }
 
 fn run(script: Script) -> Run {
@@ -49,154 +33,235 @@ fn run(script: Script) -> Run {
 
 #[test]
 fn a_request_becomes_segments() {
-    let run = run(accepted()
-        .answers("StartSegment", [started()])
-        .answers("CheckSegment", [running(15), running(20), finished()])
-        .answers("CountSegment", [counted()]));
+    let run = run(script().answers("CheckSegment", ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE"]));
     let result = json!({
-        "name": "spring", "batchSegmentJobArn": ARN, "status": "ACTIVE", "input": checked()["input"],
-        "warnings": ["careful"], "skipped": [], "output": output(), "outputLocation": "s3://b/out/",
-        "report": REPORT, "quotaWaits": 0, "looks": 3,
+        "name": "spring", "batchSegmentJobArn": SEGMENT, "status": "ACTIVE", "input": checked()["input"],
+        "warnings": ["careful"], "skipped": [], "output": counted()["output"], "outputLocation": "s3://b/out/",
+        "report": REPORT, "deadline": checked()["deadline"], "quotaWaits": 0, "statusChecks": 3,
     });
     assert_eq!(*run.output(), result);
-    assert_eq!(run.wait_seconds(), [15, 20]);
-    let report = run.payloads("WriteReport")[0];
-    for (field, value) in [
-        ("engine", json!("segment")),
-        ("batchSegmentJobArn", json!(ARN)),
-        ("segment", finished()),
-        ("input", checked()["input"].clone()),
-        ("output", output()),
-        ("warnings", json!(["careful"])),
-        ("error", Value::Null),
-        ("cause", Value::Null),
-        ("quotaWaits", json!(0)),
-        ("skipped", json!([])),
-        ("checkedRequest", checked()["checkedRequest"].clone()),
-        ("deadline", checked()["deadline"].clone()),
-        ("segmentStartTime", json!("2026-01-01T00:00:00.000Z")),
-    ] {
-        assert_eq!(report[field], value, "{field}");
-    }
+    assert_eq!(run.wait_seconds(), [13, 13]);
 }
 
 #[test]
 fn each_function_is_called_with_what_it_needs() {
-    let run = run(accepted()
-        .answers("StartSegment", [started()])
-        .answers("CheckSegment", [running(15), running(20), finished()])
-        .answers("CountSegment", [counted()]));
-    let check = run.payloads("CheckRequest")[0];
-    assert_eq!((&check["engine"], &check["input"]), (&json!("segment"), &json!({"solutionVersionArn": "x"})));
-    assert_eq!(check["stack"]["segmentRoleArn"], "${SegmentRoleArn}");
-    let start = run.payloads("StartSegment")[0];
-    assert_eq!((&start["checkedRequest"], &start["deadline"]), (&checked()["checkedRequest"], &checked()["deadline"]));
-    assert_eq!(start["attempt"], json!({"retryCount": 0, "redriveCount": 0, "quotaWaits": 0}));
-    assert_eq!((&start["inputKind"], &start["skipped"]), (&json!("itemId"), &json!([])));
-    assert_eq!(run.payload_fields("CheckSegment", "/wasThere"), [false, true, true]);
-    assert_eq!(run.payload_fields("CheckSegment", "/batchSegmentJobArn"), [ARN; 3]);
-    assert_eq!(run.payload_fields("CheckSegment", "/startTime"), ["2026-01-01T00:00:00.000Z"; 3]);
-    assert_eq!(run.payload_fields("CheckSegment", "/poll"), [&checked()["poll"]; 3]);
-    let count = run.payloads("CountSegment")[0];
-    assert_eq!((&count["outputLocation"], &count["createTime"]), (&json!("s3://b/out/"), &finished()["createTime"]));
+    let run = run(script());
+    let attempt = json!({"enteredTime": "2026-01-01T00:00:00.000Z", "redriveCount": 0});
+    for (state, fields) in [
+        ("CheckRequest", json!({"engine": "segment", "input": {"solutionVersionArn": "x"}})),
+        (
+            "StartSegment",
+            json!({
+                "checkedRequest": checked()["checkedRequest"], "deadline": checked()["deadline"], "attempt": attempt,
+                "start": {"state": "NOT_STARTED", "redriveCount": 0, "quotaWaits": 0}, "inputKind": "itemId",
+                "skipped": [],
+            }),
+        ),
+        (
+            "CheckSegment",
+            json!({
+                "batchSegmentJobArn": SEGMENT, "startTime": "2026-01-01T00:00:00Z", "missingSince": null,
+                "deadline": checked()["deadline"], "poll": checked()["poll"],
+            }),
+        ),
+        (
+            "CountSegmentOutput",
+            json!({"outputLocation": "s3://b/out/", "createTime": "2026-01-01T00:00:00Z", "skipped": []}),
+        ),
+        (
+            "WriteReport",
+            json!({
+                "engine": "segment", "batchSegmentJobArn": SEGMENT, "input": checked()["input"],
+                "output": counted()["output"], "warnings": ["careful"], "error": null, "cause": null,
+                "quotaWaits": 0, "skipped": [], "checkedRequest": checked()["checkedRequest"],
+                "deadline": checked()["deadline"], "segmentStartTime": "2026-01-01T00:00:00Z",
+            }),
+        ),
+    ] {
+        for (field, value) in fields.as_object().unwrap() {
+            assert_eq!(run.payloads(state)[0][field], *value, "{state}: {field}");
+        }
+    }
+    assert_eq!(run.payloads("CheckRequest")[0]["stack"]["segmentRoleArn"], "${SegmentRoleArn}");
+}
+
+// The check of the request.
+
+#[test]
+fn a_rejected_request_fails_in_the_first_task() {
+    for error in ["InvalidRequest", "InvalidSeed", "AccessDenied", "NotFound", "Conflict"] {
+        let run = run(script().answers("CheckRequest", [failing(error)]));
+        run.fails(error, &["because."]);
+        assert_eq!(run.called_states(), ["CheckRequest"]);
+    }
 }
 
 #[test]
-fn an_output_with_only_errors_fails_the_run() {
-    let cause = "each of its 3 lines is an error";
-    let run = run(ran().answers("CountSegment", [with(&counted(), json!({"error": "SegmentFailed", "cause": cause}))]));
-    assert_eq!(run.cause("SegmentFailed"), format!("{cause}{}", report_text()));
-    let report = run.payloads("WriteReport")[0];
-    assert_eq!((&report["error"], &report["cause"]), (&json!("SegmentFailed"), &json!(cause)));
-    assert_eq!((&report["output"], &report["segment"]["phase"]), (&output(), &json!("READY")));
+fn a_request_is_checked_again_for_hours_until_a_service_answers() {
+    let checks = vec![failing("ServiceUnavailable"); 300];
+    let checked = with(&checked(), json!({"deadline": "2026-01-03T00:00:00Z"}));
+    let run = run(script().answers("CheckRequest", checks).answers("CheckRequest", [checked]));
+    assert_eq!(run.output()["report"], REPORT);
+    assert!(run.seconds > 5 * 3_600, "{}", run.seconds);
+}
+
+#[test]
+fn a_request_that_is_never_checked_fails_at_the_stacks_deadline() {
+    let run = run(script().always("CheckRequest", failing("Throttled")));
+    run.fails("DeadlineExceeded", &["nothing was started", "Upload it again", "Throttled: because."]);
+    assert_eq!(run.seconds, 172_800);
+}
+
+#[test]
+fn a_request_is_checked_for_30_minutes_if_a_key_cannot_be_used() {
+    let run = run(script().always("CheckRequest", failing(PERMANENT_ERROR)));
+    run.fails(PERMANENT_ERROR, &["nothing was started", "because."]);
+    assert_eq!(run.seconds, HALF_AN_HOUR);
+}
+
+// The start of the job.
+
+#[test]
+fn a_run_waits_for_a_quota_and_counts_its_waits() {
+    let run = run(script().answers("StartSegment", ["QuotaExceeded", "Throttled", "QuotaExceeded", "accepted"]));
+    assert_eq!(run.output()["quotaWaits"], 2);
+    assert_eq!(run.payload_fields("WriteReport", "/quotaWaits"), [2]);
+    assert!(run.waits.iter().all(|(state, seconds)| state == "WaitToStartSegment" && (60..=180).contains(seconds)));
+    assert_eq!(run.payload_fields("StartSegment", "/start/quotaWaits"), [0, 1, 1, 2]);
+}
+
+#[test]
+fn an_unknown_attempt_is_looked_up_by_the_next_one() {
+    for lost in [Answer::from("ServiceUnavailable"), failing("Lambda.Unknown"), failing("States.Timeout")] {
+        let run = run(script().answers("StartSegment", [lost, "accepted".into()]));
+        assert_eq!(run.output()["report"], REPORT);
+        let start = &run.payloads("StartSegment")[1]["start"];
+        assert_eq!(start["state"], "UNKNOWN");
+        assert!(start["since"].as_str().unwrap().starts_with("2026-01-01T00:00:00"));
+    }
+}
+
+#[test]
+fn a_call_that_was_throttled_leaves_the_start_as_it_is() {
+    let run = run(script().answers("StartSegment", [failing("Lambda.TooManyRequestsException"), "accepted".into()]));
+    let starts = run.payload_fields("StartSegment", "/start");
+    assert_eq!(starts[1], starts[0]);
+}
+
+#[test]
+fn a_start_that_is_rejected_fails_the_run_with_its_error() {
+    for error in ["InvalidRequest", "NotFound", "Conflict"] {
+        let run = run(script().answers("StartSegment", [error]));
+        assert_eq!(run.cause(error), "because.");
+        assert_eq!(run.called_states(), ["CheckRequest", "StartSegment"]);
+    }
+}
+
+#[test]
+fn a_start_that_cannot_be_called_for_30_minutes_ends_as_not_known() {
+    let run = run(script().always("StartSegment", failing(PERMANENT_ERROR)));
+    run.fails(PERMANENT_ERROR, &["not known whether an attempt has started it", "because."]);
+    assert!((HALF_AN_HOUR..HALF_AN_HOUR + 180).contains(&run.seconds), "{}", run.seconds);
+}
+
+#[test]
+fn a_start_that_was_never_called_is_not_started_at_the_deadline() {
+    let run = run(script().always("StartSegment", failing("Lambda.TooManyRequestsException")));
+    run.fails("DeadlineExceeded", &["No attempt has started it."]);
+    assert_eq!(run.seconds, DEADLINE_SECONDS);
+}
+
+// Status checks.
+
+#[test]
+fn sixty_failed_status_checks_in_a_row_do_not_end_a_run() {
+    let errors =
+        ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "States.Timeout", "Lambda.TooManyRequestsException"];
+    let checks = errors.into_iter().cycle().take(60).map(failing);
+    let run = run(Script::new(with(&checked(), json!({"deadline": "2026-01-01T12:00:00Z"})))
+        .answers("CheckSegment", checks)
+        .answers("CheckSegment", ["ACTIVE"]));
+    assert_eq!(run.output()["report"], REPORT);
+}
+
+#[test]
+fn a_segment_that_cannot_be_checked_until_the_deadline_is_not_known() {
+    for (failure, text) in real_causes() {
+        let is_transient = !["AccessDenied", PERMANENT_ERROR].contains(&failure.error.as_str());
+        let error = if is_transient { "DeadlineExceeded" } else { failure.error.as_str() };
+        let run = run(script().always("CheckSegment", failure.clone()));
+        run.fails(error, &[SEGMENT, "is not known", "Do not start it again before you have checked it.", &text]);
+        assert!(!is_transient || run.seconds == DEADLINE_SECONDS, "{}", run.seconds);
+        assert!(run.entered("SegmentNotChecked") && run.payloads("CountSegmentOutput").is_empty());
+    }
 }
 
 #[test]
 fn a_failed_job_is_reported_and_the_cause_names_the_report() {
-    for (phase, error) in [("FAILED", "SegmentFailed"), ("FAILED", "JobDeleted"), ("EXPIRED", "DeadlineExceeded")] {
-        let run = run(accepted()
-            .answers("StartSegment", [started()])
-            .answers("CheckSegment", [ended(phase, error, "because")]));
-        assert_eq!(run.cause(error), format!("because{}", report_text()));
+    for (status, error) in [("CREATE FAILED", "SegmentFailed"), ("DELETE PENDING", "JobDeleted")] {
+        let run = run(script().answers("CheckSegment", [status]));
+        run.fails(error, &[SEGMENT, &report_text()]);
         let report = run.payloads("WriteReport")[0];
-        assert_eq!((&report["error"], &report["cause"]), (&json!(error), &json!("because")));
-        assert_eq!(report["output"], Value::Null);
-        assert!(run.payloads("CountSegment").is_empty());
+        assert_eq!((&report["error"], &report["output"]), (&json!(error), &Value::Null));
+        assert!(run.payloads("CountSegmentOutput").is_empty());
     }
 }
 
 #[test]
-fn a_run_succeeds_without_a_report() {
-    let run = run(ran().answers("CountSegment", [counted()]).answers("WriteReport", [failing("AccessDenied")]));
-    assert_eq!((&run.output()["report"], &run.output()["output"]), (&Value::Null, &output()));
-    assert_eq!(run.output()["looks"], 1);
+fn a_job_that_runs_at_the_deadline_fails_the_run_so() {
+    let run = run(script().always("CheckSegment", "CREATE IN_PROGRESS"));
+    run.fails("DeadlineExceeded", &["was still CREATE IN_PROGRESS", &report_text()]);
+    assert_eq!(run.seconds, DEADLINE_SECONDS);
+}
+
+// The output and the report.
+
+#[test]
+fn an_output_with_only_errors_fails_the_run() {
+    let cause = "Each of its 3 lines is an error.";
+    let count = with(&counted(), json!({"error": "SegmentFailed", "cause": cause}));
+    let run = run(script().answers("CountSegmentOutput", [count]));
+    assert_eq!(run.cause("SegmentFailed"), format!("{cause}{}", report_text()));
+    let report = run.payloads("WriteReport")[0];
+    assert_eq!((&report["error"], &report["cause"]), (&json!("SegmentFailed"), &json!(cause)));
+    assert_eq!((&report["output"], &report["segment"]["phase"]), (&counted()["output"], &json!("READY")));
+}
+
+#[test]
+fn an_output_that_cannot_be_counted_does_not_fail_the_run() {
+    for (failure, _) in real_causes() {
+        for before in [json!([]), json!(["input", "recipe"])] {
+            let checked = with(&checked(), json!({ "skipped": before }));
+            let run = run(Script::new(checked).always("CountSegmentOutput", failure.clone()));
+            let mut skipped = before.as_array().unwrap().clone();
+            skipped.push("output".into());
+            assert_eq!((&run.output()["output"], &run.output()["skipped"]), (&Value::Null, &json!(skipped)));
+            assert_eq!(run.payload_fields("WriteReport", "/skipped"), [&json!(skipped)]);
+            assert_eq!(run.output()["outputLocation"], "s3://b/out/");
+        }
+    }
+}
+
+#[test]
+fn an_output_that_may_not_be_read_is_reported_as_not_counted() {
+    let skipped = json!(["input", "output"]);
+    let run = run(Script::new(with(&checked(), json!({"input": null, "skipped": ["input"]})))
+        .answers("CountSegmentOutput", [with(&counted(), json!({"output": null, "skipped": skipped}))]));
+    assert_eq!((&run.output()["output"], &run.output()["skipped"]), (&Value::Null, &skipped));
+    assert_eq!(run.payload_fields("StartSegment", "/inputKind"), [&Value::Null]);
+    assert_eq!(run.payload_fields("CountSegmentOutput", "/skipped"), [&json!(["input"])]);
+}
+
+#[test]
+fn a_run_succeeds_without_a_report_for_each_real_cause() {
+    for (failure, _) in real_causes() {
+        let run = run(script().always("WriteReport", failure));
+        assert_eq!((&run.output()["report"], &run.output()["output"]), (&Value::Null, &counted()["output"]));
+    }
 }
 
 #[test]
 fn a_failed_run_without_a_report_has_only_its_cause() {
-    let run = run(accepted()
-        .answers("StartSegment", [started()])
-        .answers("CheckSegment", [ended("FAILED", "SegmentFailed", "because")])
-        .answers("WriteReport", [failing("AccessDenied")]));
-    assert_eq!(run.cause("SegmentFailed"), "because");
-    assert_eq!(run.payloads("WriteReport").len(), 1);
-}
-
-#[test]
-fn an_output_that_cannot_be_read_is_reported_as_not_counted() {
-    let skipped = json!(["input", "recipe", "output"]);
-    let run = run(Script::default()
-        .answers("CheckRequest", [with(&checked(), json!({"input": null, "skipped": ["input"]}))])
-        .answers("StartSegment", [with(&started(), json!({"skipped": ["input", "recipe"]}))])
-        .answers("CheckSegment", [finished()])
-        .answers("CountSegment", [json!({"output": null, "skipped": skipped, "error": null, "cause": null})]));
-    assert_eq!((&run.output()["output"], &run.output()["skipped"]), (&Value::Null, &skipped));
-    assert_eq!(run.payload_fields("WriteReport", "/skipped"), [&skipped]);
-    assert_eq!(run.payload_fields("StartSegment", "/inputKind"), [&Value::Null]);
-    assert_eq!(run.payload_fields("CountSegment", "/skipped"), [&json!(["input", "recipe"])]);
-}
-
-#[test]
-fn an_error_that_does_not_pass_ends_the_run_at_once() {
-    for error in ["InvalidRequest", "InvalidSeed", "AccessDenied", "NotFound", "Conflict", "DeadlineExceeded"] {
-        let run = run(accepted().answers("StartSegment", [failing(error)]));
-        run.fails(error, &["because"]);
-        assert_eq!(run.payloads("StartSegment").len(), 1);
-        assert!(run.payloads("WriteReport").is_empty());
-    }
-}
-
-#[test]
-fn a_run_waits_for_a_quota_and_counts_its_waits() {
-    let full = failing("QuotaExceeded");
-    let run = run(accepted()
-        .answers("StartSegment", [full.clone(), full, started().into()])
-        .answers("CheckSegment", [finished()])
-        .answers("CountSegment", [counted()]));
-    assert_eq!(run.output()["quotaWaits"], 2);
-    assert_eq!(run.payload_fields("WriteReport", "/quotaWaits"), [2]);
-    assert!(run.wait_seconds().iter().all(|seconds| (1..181).contains(seconds)), "{:?}", run.waits);
-    assert_eq!(run.payload_fields("StartSegment", "/attempt/quotaWaits"), [0, 1, 2]);
-}
-
-#[test]
-fn a_lost_answer_is_retried_with_the_retry_count() {
-    for error in [
-        "Throttled",
-        "ServiceUnavailable",
-        "Lambda.Unknown",
-        "Sandbox.Timedout",
-        "Runtime.OutOfMemory",
-        "States.Timeout",
-        "Lambda.KMSDisabledException",
-    ] {
-        let run = run(Script::default()
-            .answers("CheckRequest", [failing(error), checked().into()])
-            .answers("StartSegment", [failing(error), started().into()])
-            .answers("CheckSegment", [failing(error), finished().into()])
-            .answers("CountSegment", [failing(error), counted().into()])
-            .answers("WriteReport", [failing(error), json!({"report": REPORT}).into()]));
-        assert_eq!(run.output()["report"], REPORT, "{error}");
-        assert_eq!(run.payload_fields("StartSegment", "/attempt/retryCount"), [0, 1], "{error}");
-    }
+    let run = run(script().answers("CheckSegment", ["DELETE PENDING"]).always("WriteReport", failing("AccessDenied")));
+    assert!(run.cause("JobDeleted").ends_with("Start a new run."));
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use local_aws::root;
+use lookalike::exports::ATTEMPT_SECONDS;
+use lookalike::once::MAX_ATTEMPT_SECONDS;
 use serde_json::Value;
 
 use crate::expansion::EXPANSION;
@@ -72,6 +74,19 @@ fn a_definition_has_at_most_1_mb() {
         assert!(text.len() <= 1_048_576, "{id}: {} bytes", text.len());
     }
 }
+
+/// The code of `start-export` stops in time, and the workflow judges an attempt by the time that it has.
+#[test]
+fn a_start_has_the_time_that_the_rules_of_an_attempt_say() {
+    let stack = Stack::with_defaults();
+    let functions = stack.of_type("AWS::Lambda::Function");
+    for name in ["StartGenerationFunction", "StartExportFunction", "StartSegmentFunction"] {
+        assert_eq!(functions[name]["Timeout"], ATTEMPT_SECONDS, "{name}");
+    }
+}
+
+// The task waits longer than the function works.
+const _: () = assert!(ATTEMPT_SECONDS < MAX_ATTEMPT_SECONDS);
 
 /// CloudFormation user guide, *cloudformation-limits*.
 #[test]
