@@ -74,11 +74,9 @@ impl ReceiveUpload {
         // All messages are read before the first start: from then on each line of the log names a run.
         for message in batch.records {
             let id = message.message_id.unwrap_or_default();
-            match read_message(message.body.as_deref()) {
-                Ok(upload) => match upload.kind() {
-                    Some(kind) => uploads.push((id, kind, upload)),
-                    None => info!(message_id = id, "the object starts nothing"),
-                },
+            match read_message(message.body.as_deref()).map(|upload| (upload.kind(), upload)) {
+                Ok((Some(kind), upload)) => uploads.push((id, kind, upload)),
+                Ok((None, _)) => info!(message_id = id, "the object starts nothing"),
                 Err(error) => {
                     // The queue moves it to the dead-letter queue after its last receive.
                     let (name, cause) = (error.name.as_str(), error.message);
