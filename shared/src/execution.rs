@@ -47,6 +47,12 @@ impl Moment {
         i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX)
     }
 
+    /// Returns the milliseconds since 1970.
+    #[must_use]
+    pub fn to_millis(self) -> i64 {
+        self.0.to_millis().unwrap_or_default()
+    }
+
     /// Returns the moment so many seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {

@@ -72,7 +72,7 @@ pub(crate) fn null_is_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Outcome {
+pub enum ReportStatus {
     /// All that was asked for is there.
     Ready,
     /// Some of it is there.
@@ -88,7 +88,7 @@ pub struct Run {
     /// The run's name.
     pub name: JobName,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: ReportStatus,
     /// The same in one or two sentences.
     pub summary: String,
     /// The error with which it ended.
@@ -115,7 +115,7 @@ pub struct Run {
 
 /// What a kind of run says of its end.
 pub(crate) struct Verdict {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ReportStatus,
     pub(crate) summary: String,
     pub(crate) remedy: Option<Value>,
 }

@@ -15,8 +15,8 @@ use tokio::sync::OnceCell;
 
 mod audiences;
 mod dead_letters;
-mod ends;
 mod hostile;
+mod outcomes;
 mod privileges;
 mod retention;
 mod rules;

@@ -134,7 +134,7 @@ fn each_message_is_delivered_to_its_function_and_deleted() {
     let (execution, queue) = drive(&[upload(), end(), record, daily()], &[None; 4]);
     assert_eq!(execution.status, ExecutionStatus::Succeeded(json!({"delivered": 4})));
     let (functions, events): (Vec<String>, Vec<Value>) = queue.delivered.into_iter().unzip();
-    for (function, name) in functions.iter().zip(["ReceiveUpload", "TellEnd", "ReceiveUpload", "DeleteAudiences"]) {
+    for (function, name) in functions.iter().zip(["ReceiveUpload", "PublishOutcome", "ReceiveUpload", "DeleteAudiences"]) {
         assert!(function.contains(name), "{function}");
     }
     assert_eq!(events, [upload(), end(), upload(), daily()]);
