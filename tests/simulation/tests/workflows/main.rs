@@ -4,6 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
 mod audience;
-mod dead_letters;
+mod redeliver;
 mod scripted;
 mod segment;
