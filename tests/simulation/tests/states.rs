@@ -109,7 +109,7 @@ fn pass(output: &str) -> Result<Value, String> {
     match run.execution().status() {
         ExecutionStatus::Succeeded(output) => Ok(output.clone()),
         ExecutionStatus::Failed(failure) => Err(failure.error.clone()),
-        ExecutionStatus::Running => panic!("a Pass state waits"),
+        ExecutionStatus::Running | ExecutionStatus::Aborted => panic!("a Pass state waits"),
     }
 }
 
