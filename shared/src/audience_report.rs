@@ -13,7 +13,7 @@ use crate::export_policy::ExportPolicy;
 use crate::exports::RunExport;
 use crate::job::RelevanceMetric;
 use crate::once::StartState;
-use crate::report::{EndedRun, Outcome, Run, Verdict, null_is_none};
+use crate::report::{EndedRun, ReportStatus, Run, Verdict, null_is_none};
 use crate::request::{AudienceRequest, SeedSource, SqlText};
 use crate::seed::SeedCount;
 use crate::status::{JobStatus, Phase};
@@ -241,20 +241,20 @@ impl Audience {
         Scores::of(&self.sizes.iter().filter_map(|size| size.relevance).collect::<Vec<_>>())
     }
 
-    fn outcome(&self, error: Option<&str>) -> Outcome {
+    fn outcome(&self, error: Option<&str>) -> ReportStatus {
         if error.is_none() && self.missing().next().is_none() {
-            Outcome::Ready
+            ReportStatus::Ready
         } else if self.exported().next().is_some() {
-            Outcome::Partial
+            ReportStatus::Partial
         } else {
-            Outcome::Failed
+            ReportStatus::Failed
         }
     }
 
-    pub(crate) fn summary(&self, outcome: Outcome, error: Option<&str>) -> String {
+    pub(crate) fn summary(&self, outcome: ReportStatus, error: Option<&str>) -> String {
         match outcome {
-            Outcome::Ready => self.summary_of_ready(),
-            Outcome::Partial => {
+            ReportStatus::Ready => self.summary_of_ready(),
+            ReportStatus::Partial => {
                 let there: Vec<String> = self.exported().map(|size| words::size(size.audience_size)).collect();
                 let all = there.len() + self.missing().count();
                 let are = if there.len() == 1 { "is" } else { "are" };
@@ -262,7 +262,7 @@ impl Audience {
                     if all > there.len() { " The others are not there; they can be exported again." } else { "" };
                 format!("{} of {all} sizes {are} ready to use: {}.{rest}", there.len(), listed(&there))
             }
-            Outcome::Failed if self.is_ready => match self.missing().count() {
+            ReportStatus::Failed if self.is_ready => match self.missing().count() {
                 _ if error == Some(ErrorName::NoSizeQualifies.as_str()) => {
                     "The audience is there, but nothing was exported: no size qualified.".to_owned()
                 }
@@ -270,13 +270,13 @@ impl Audience {
                 1 => "The audience is there, but its export did not succeed.".to_owned(),
                 missing => format!("The audience is there, but none of its {missing} exports succeeded."),
             },
-            Outcome::Failed if error == Some(ErrorName::DeadlineExceeded.as_str()) => {
+            ReportStatus::Failed if error == Some(ErrorName::DeadlineExceeded.as_str()) => {
                 "The audience was not ready when the run reached its deadline.".to_owned()
             }
-            Outcome::Failed if error == Some(ErrorName::JobDeleted.as_str()) => {
+            ReportStatus::Failed if error == Some(ErrorName::JobDeleted.as_str()) => {
                 "The audience was deleted while the run waited for it.".to_owned()
             }
-            Outcome::Failed => "The audience could not be generated.".to_owned(),
+            ReportStatus::Failed => "The audience could not be generated.".to_owned(),
         }
     }
 
@@ -311,8 +311,9 @@ impl Audience {
     }
 
     /// The input of an execution that exports what is missing, or where no size qualified, what a person may choose of.
-    fn remedy(&self, outcome: Outcome) -> Option<Value> {
-        let arn = self.audience_generation_job_arn.as_ref().filter(|_| self.is_ready && outcome != Outcome::Ready)?;
+    fn remedy(&self, outcome: ReportStatus) -> Option<Value> {
+        let arn =
+            self.audience_generation_job_arn.as_ref().filter(|_| self.is_ready && outcome != ReportStatus::Ready)?;
         let missing: Vec<AudienceSize> = self.missing().map(|size| size.audience_size).collect();
         let known = || self.sizes.iter().map(|size| size.audience_size).collect();
         let sizes = if missing.is_empty() { known() } else { missing };
@@ -469,7 +470,7 @@ mod tests {
     #[test]
     fn a_run_that_did_all_it_was_asked_for_is_ready_and_says_how_good_it_is() {
         let two = report(event()).run;
-        assert_eq!((two.outcome, two.remedy), (Outcome::Ready, None));
+        assert_eq!((two.outcome, two.remedy), (ReportStatus::Ready, None));
         assert_eq!(two.summary, "Your audience is ready in 2 sizes, from 1% (relevance 0.86) to 5% (relevance 0.71).");
         let one = report(with("exports", json!([export(5)]))).run.summary;
         let wanted = "Your audience is ready: the 5% of people in the training data who are most like your seed, with \
@@ -493,7 +494,7 @@ mod tests {
         let mut event = with("exports", json!([export(1), failed_export(5), failed_export(10)]));
         event["error"] = json!("ExportFailed");
         let run = report(event).run;
-        assert_eq!(run.outcome, Outcome::Partial);
+        assert_eq!(run.outcome, ReportStatus::Partial);
         assert!(run.summary.starts_with("1 of 3 sizes is ready to use: 1%."), "{}", run.summary);
         let input = run.remedy.unwrap();
         assert_eq!(input, json!({"audienceGenerationJobArn": JOB, "export": "5pct,10pct"}));
@@ -513,7 +514,7 @@ mod tests {
             event["generation"]["phase"] = json!(phase);
             event["error"] = json!(error);
             let run = report(event).run;
-            assert_eq!(run.outcome, Outcome::Failed);
+            assert_eq!(run.outcome, ReportStatus::Failed);
             (run.summary, run.remedy.is_some())
         };
         for (phase, error, exports, words, remedy) in [
@@ -535,7 +536,7 @@ mod tests {
     fn an_export_that_is_not_active_is_not_there_whatever_else_is_said() {
         let mut odd = export(1);
         odd["status"] = json!("CREATE_PENDING");
-        assert_eq!(report(with("exports", json!([odd]))).run.outcome, Outcome::Failed);
+        assert_eq!(report(with("exports", json!([odd]))).run.outcome, ReportStatus::Failed);
     }
 
     #[test]
@@ -576,7 +577,7 @@ mod tests {
             assert!(serde_json::from_value::<FinishedAudience>(event.clone()).is_ok(), "without {field}");
             event[field] = Value::Null;
         }
-        assert_eq!(report(event).run.outcome, Outcome::Failed);
+        assert_eq!(report(event).run.outcome, ReportStatus::Failed);
     }
 
     #[test]

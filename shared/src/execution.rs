@@ -47,6 +47,12 @@ impl Moment {
         i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX)
     }
 
+    /// Returns the milliseconds since 1970.
+    #[must_use]
+    pub fn to_millis(self) -> i64 {
+        self.0.to_millis().unwrap_or_default()
+    }
+
     /// Returns the moment so many seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {
@@ -340,18 +346,6 @@ pub struct CheckedSegment {
     pub skipped: Vec<Skipped>,
 }
 
-/// Where a run keeps its checked request, under a prefix that expires.
-#[must_use]
-pub fn checked_request_key(execution_name: &str) -> String {
-    format!("checked/{execution_name}.json")
-}
-
-/// Where a run keeps the clean copy of its seed.
-#[must_use]
-pub fn checked_seed_key(execution_name: &str) -> String {
-    format!("checked/{execution_name}.jsonl")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -433,11 +427,5 @@ mod tests {
     fn an_executions_arn_is_that_of_its_state_machine_with_the_name() {
         let machine = "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:audience";
         assert_eq!(execution_arn(machine, "run"), "arn:aws-cn:states:cn-north-1:123456789012:execution:audience:run");
-    }
-
-    #[test]
-    fn a_runs_files_lie_under_the_prefix_that_expires() {
-        assert_eq!(checked_request_key("run"), "checked/run.json");
-        assert_eq!(checked_seed_key("run"), "checked/run.jsonl");
     }
 }

@@ -215,6 +215,8 @@ pub async fn attempt_all(
             continue;
         };
         match error.name {
+            // The next attempt looks the export up.
+            ErrorName::Conflict if !is_time_left(clock()) => export.set_start(export.start.unknown(&error, attempt)),
             ErrorName::Conflict => {
                 let start = match service.list().await {
                     Ok(list) if export.find(execution, &list).is_some() => export.start.started(attempt.entered_time),
@@ -385,9 +387,14 @@ pub fn failure(exports: &[RunExport], audience: &str) -> Option<Error> {
     let reasons = reasons.collect::<Vec<_>>().join("; ");
     let ready = good.iter().map(|export| export.audience_size.to_string()).collect::<Vec<_>>().join(", ");
     let ready = if ready.is_empty() { "none".to_owned() } else { ready };
+    let again = if error(ErrorName::DeadlineExceeded) {
+        "First check each export of which the end is not known, because a second export is paid again. Then"
+    } else {
+        "To export the sizes that failed,"
+    };
     let end = format!(
-        ". Exported: {ready}. To export a size again, start an execution with audienceGenerationJobArn {audience} and the \
-         size; first check an export of which the end is not known, because a second one is paid again."
+        ". Exported: {ready}. {again} start an execution with audienceGenerationJobArn {audience} and export naming these \
+         sizes."
     );
     let start = format!("{} of {} exports have an error. ", bad.len(), exports.len());
     let reasons = cut(&reasons, MAX_CAUSE_BYTES.saturating_sub(start.len() + end.len()));
@@ -555,7 +562,7 @@ mod tests {
         }
         let failure = failure(&all, &"a".repeat(200)).unwrap();
         assert!(failure.message.len() <= MAX_CAUSE_BYTES, "{}", failure.message.len());
-        assert!(failure.message.ends_with("paid again."), "{}", failure.message);
+        assert!(failure.message.ends_with("naming these sizes."), "{}", failure.message);
     }
 
     /// A service with an answer for each size, and the calls that it received.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::audience_size::AudienceSize;
-use crate::execution::{Execution, MAX_CLOCK_SKEW_SECONDS, Moment};
+use crate::execution::{Execution, Moment};
 use crate::upload::hex;
 use crate::values::{JobName, SegmentJobName, length};
 
@@ -87,10 +87,20 @@ pub fn own_tags(stack: &str, execution: &Execution) -> [(String, String); 2] {
     [(STACK_TAG.into(), stack.into()), (RUN_TAG.into(), run_tag(execution))]
 }
 
-/// Returns the value that identifies a run in a tag and in the description of an export.
+/// The longest value of a tag, in characters, in both services.
+const MAX_TAG_CHARACTERS: usize = 256;
+
+/// Returns the value that identifies a run in a tag and in the description of an export: the execution's ARN. Personalize
+/// does not accept every character of an execution's name in a tag. Such a name is changed, and a hash of the ARN is added.
 #[must_use]
 pub fn run_tag(execution: &Execution) -> String {
-    execution.id.clone()
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c);
+    if execution.id.chars().all(is_valid) && execution.id.len() <= MAX_TAG_CHARACTERS {
+        return execution.id.clone();
+    }
+    let changed: String = execution.id.chars().map(|c| if is_valid(c) { c } else { '-' }).collect();
+    let start: String = changed.chars().take(MAX_TAG_CHARACTERS - 17).collect();
+    format!("{start}-{}", digest(&execution.id, 8))
 }
 
 /// A tag's key: 1 to 128 characters; `aws:` is reserved by AWS, `lookalike:` is ours.
@@ -127,15 +137,16 @@ impl Evidence<'_> {
     }
 
     /// Returns the same for a job of another account's model, which possibly shows no tags to the account that started it. Then it has
-    /// the run's description and was not created before the attempt. Source: Clean Rooms user guide,
+    /// the description with the run's mark and was not created before the run. Source: Clean Rooms user guide,
     /// *childResourceTagOnCreatePolicy*, whose wording is open.
+    ///
+    /// The time of the last attempt proves nothing: an earlier attempt of the run, whose answer was lost, may have started
+    /// the job.
     #[must_use]
-    pub fn is_of_foreign(&self, execution: &Execution, wanted: Option<&str>, attempt_time: Moment) -> bool {
+    pub fn is_of_foreign(&self, execution: &Execution, wanted: Option<&str>) -> bool {
         match self.run_tag {
             Some(_) => self.is_of(execution),
-            None => {
-                self.description == wanted && self.create_time.seconds_since(attempt_time) >= -MAX_CLOCK_SKEW_SECONDS
-            }
+            None => self.description == wanted && execution.may_have_created(self.create_time),
         }
     }
 }
@@ -251,12 +262,11 @@ mod tests {
 
     #[test]
     fn a_job_without_tags_is_proven_by_its_description_and_time() {
-        let (run, attempt) = (execution(), "2026-11-22T17:00:00Z".parse().unwrap());
+        let run = execution();
         let wanted = marked_description(Some("spring"), &run);
-        let is_ours =
-            |time, tag, description| evidence(time, tag, description).is_of_foreign(&run, Some(&wanted), attempt);
-        assert!(is_ours("2026-11-22T16:59:00Z", None, Some(&wanted)));
-        assert!(!is_ours("2026-11-22T16:58:59Z", None, Some(&wanted)), "before the attempt");
+        let is_ours = |time, tag, description| evidence(time, tag, description).is_of_foreign(&run, Some(&wanted));
+        assert!(is_ours("2026-11-22T15:59:01Z", None, Some(&wanted)));
+        assert!(!is_ours("2026-11-22T15:59:00Z", None, Some(&wanted)), "before the run");
         assert!(!is_ours("2026-11-22T17:00:00Z", None, Some("spring")), "another run of the same request");
         assert!(!is_ours("2026-11-22T17:00:00Z", None, None));
         assert!(!is_ours("2026-11-22T17:00:00Z", Some("another"), Some(&wanted)), "tags count if they are shown");
@@ -270,6 +280,19 @@ mod tests {
         let long = marked_description(Some(&"é".repeat(255)), &run);
         assert_eq!(long.chars().count(), 255);
         assert!(long.ends_with(')'), "{long}");
+    }
+
+    fn tag_of(name: &str) -> String {
+        let id = format!("arn:aws:states:us-east-1:123456789012:execution:audience:{name}");
+        run_tag(&Execution { id, name: name.into(), ..execution() })
+    }
+
+    #[test]
+    fn a_run_is_tagged_with_its_arn_or_with_its_changed_arn_and_a_hash() {
+        assert_eq!(tag_of("spring"), "arn:aws:states:us-east-1:123456789012:execution:audience:spring");
+        assert!(tag_of("sale!").starts_with("arn:aws:states:us-east-1:123456789012:execution:audience:sale--"));
+        assert_ne!(tag_of("sale!"), tag_of("sale("));
+        assert_ne!(tag_of("sale!"), tag_of("sale-"));
     }
 
     #[test]
@@ -291,6 +314,8 @@ mod tests {
             prop_assert!(name.as_str().len() <= 63);
             prop_assert!(name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()));
             prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            let tag = tag_of(&execution);
+            prop_assert!(tag.len() <= 256 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:/=+-@".contains(&b)));
             let size = AudienceSize::new(crate::audience_size::AudienceSizeType::Percentage, percent).unwrap();
             prop_assert!(name_of_export(&name, size).as_str().len() <= 63);
         }

@@ -22,7 +22,7 @@
 //! | [`retention`] | how long an audience is kept |
 //! | [`report`], [`timeline`] | what a run that has ended tells, for people and for machines |
 //! | [`audience_report`], [`segment_report`] | the same of each kind of run: what was made, and where it lies |
-//! | [`end`] | how the end of a run is told: to people, to other systems, in figures |
+//! | [`outcome`] | how a run finished: its notification, event, metrics and record; which outcomes were missed |
 //! | [`console`], [`words`] | where the AWS console shows it; numbers and times as people write them |
 //! | [`error`], [`violations`] | the errors, by the names that Step Functions matches |
 //! | [`cause`] | the text in the cause of a failed task |
@@ -33,17 +33,18 @@ pub mod audience_size;
 pub mod cause;
 pub mod client;
 pub mod console;
-pub mod end;
 pub mod environment;
 pub mod error;
 pub mod execution;
 pub mod export_policy;
 pub mod exports;
+pub mod files;
 pub mod job;
 pub mod lines;
 pub mod log;
 pub mod model;
 pub mod once;
+pub mod outcome;
 pub mod report;
 pub mod request;
 pub mod retention;

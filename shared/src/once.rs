@@ -182,6 +182,18 @@ impl JobStart {
         if error.name.is_transient() { start } else { start.failing(self.failing_since, error, now) }
     }
 
+    /// The same if the request for the job could not be read: nothing was attempted. After the deadline the start is rejected, so
+    /// that the run ends. `job` names the job.
+    #[must_use]
+    pub fn not_read(self, error: Error, attempt: Attempt, deadline: Deadline, job: &str, now: Moment) -> Self {
+        self.before(attempt).not_attempted(error, now).at(now, deadline, job)
+    }
+
+    /// Returns the start at this time: rejected if it is due and the deadline has passed.
+    fn at(self, now: Moment, deadline: Deadline, job: &str) -> Self {
+        if self.is_due() && deadline.seconds_left(now) <= 0 { self.too_late(deadline, job) } else { self }
+    }
+
     fn waiting(&self, error: &Error, attempt: Attempt) -> Self {
         Self { state: StartState::Waiting, ..self.with(Some(attempt.entered_time), Some(error)) }
     }
@@ -229,7 +241,7 @@ pub trait JobService {
     /// Returns the jobs of these names, from one complete list.
     async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, Self::Job)>, Error>;
 
-    /// Returns whether the run started this job, at `attempt_time` or later.
+    /// Returns whether the run started this job. `attempt_time` is used if the service does not show when it was created.
     async fn is_ours(&self, job: &Self::Job, attempt_time: Moment) -> Result<bool, Error>;
 }
 
@@ -253,17 +265,17 @@ pub async fn attempt<S: JobService>(
         match look_up(names, since, service).await {
             Ok(LookUp::Ours(job)) => return (start.started(attempt.entered_time), Some(job)),
             Ok(_) if start.is_surely_absent(read_time) => {}
-            Ok(_) => return (expired(&start, deadline, names, clock()), None),
+            Ok(_) => return (expired(start, deadline, names, clock()), None),
             Err(error) => {
                 let start = start.not_attempted(error, clock());
-                return (expired(&start, deadline, names, clock()), None);
+                return (expired(start, deadline, names, clock()), None);
             }
         }
     }
     if deadline.seconds_left(clock()) <= 0 {
         // A list has proven that nothing was started.
         start.state = StartState::NotStarted;
-        return (expired(&start, deadline, names, clock()), None);
+        return (expired(start, deadline, names, clock()), None);
     }
     if let Err(error) = service.prepare().await {
         let is_wrong = matches!(error.name, ErrorName::InvalidRequest | ErrorName::NotFound);
@@ -298,12 +310,9 @@ pub async fn attempt<S: JobService>(
 }
 
 /// The start after the deadline, else the start itself.
-fn expired(start: &JobStart, deadline: Deadline, names: &[JobName], now: Moment) -> JobStart {
-    if !start.is_due() || deadline.seconds_left(now) > 0 {
-        return start.clone();
-    }
+fn expired(start: JobStart, deadline: Deadline, names: &[JobName], now: Moment) -> JobStart {
     let names: Vec<&str> = names.iter().map(JobName::as_str).collect();
-    start.too_late(deadline, &format!("the job {}", names.join(" or ")))
+    start.at(now, deadline, &format!("the job {}", names.join(" or ")))
 }
 
 fn of_another_run(name: &JobName) -> Error {
@@ -562,6 +571,22 @@ mod tests {
         );
         let (start, ..) = first(&Service { prepare: Some(ErrorName::InvalidRequest), ..Service::default() });
         assert_eq!(start.state, StartState::Rejected);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_ends_the_run_at_the_deadline() {
+        let not_read = |start: JobStart, seconds| {
+            let error = Error::new(ErrorName::ServiceUnavailable, "because");
+            let attempt = Attempt { entered_time: moment(seconds), redrive_count: 0 };
+            start.not_read(error, attempt, Deadline::new(moment(0), DEADLINE_SECONDS), "the job", moment(seconds))
+        };
+        assert_eq!(not_read(unknown_since(60), DEADLINE_SECONDS - 1).state, StartState::Unknown);
+        let (absent, unknown) = (JobStart::default(), unknown_since(60));
+        for (start, cause) in [(absent, "the job was not started"), (unknown, "It is not known whether the job was")] {
+            let start = not_read(start, DEADLINE_SECONDS);
+            assert_eq!((start.state, start.error.as_deref()), (StartState::Rejected, Some("DeadlineExceeded")));
+            assert!(start.cause.as_deref().unwrap().starts_with(cause), "{start:?}");
+        }
     }
 
     #[test]

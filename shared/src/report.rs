@@ -14,26 +14,14 @@ use crate::values::{JobName, S3Uri};
 /// What stands in the cause of a bad end between what happened and where the report lies; a full stop ends it.
 pub const REPORT_LIES_AT: &str = " Report: ";
 
-/// Where a run's page lies.
-#[must_use]
-pub fn page_key(execution_name: &str) -> String {
-    format!("reports/{execution_name}/index.html")
-}
-
-/// Where the page's twin for machines lies.
-#[must_use]
-pub fn twin_key(execution_name: &str) -> String {
-    format!("reports/{execution_name}/report.json")
-}
-
 /// Takes a cause apart into what happened and where the run's report lies, if a workflow wrote this at its end.
 #[must_use]
-pub fn take_report<'c>(cause: &'c str, execution_name: &str) -> (&'c str, Option<S3Uri>) {
+pub fn take_report<'c>(cause: &'c str, page_key: &str) -> (&'c str, Option<S3Uri>) {
     let place = |said: &str| -> Option<S3Uri> {
         let place: S3Uri = said.strip_suffix('.')?.parse().ok()?;
         // What comes before is a service's text: only this run's own page counts, in a bucket that could be one.
         let is_bucket = place.bucket().bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
-        (is_bucket && place.key() == page_key(execution_name)).then_some(place)
+        (is_bucket && place.key() == page_key).then_some(place)
     };
     let told = cause.rsplit_once(REPORT_LIES_AT).and_then(|(happened, said)| Some((happened, place(said)?)));
     told.map_or((cause, None), |(happened, place)| (happened, Some(place)))
@@ -72,7 +60,7 @@ pub(crate) fn null_is_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Outcome {
+pub enum ReportStatus {
     /// All that was asked for is there.
     Ready,
     /// Some of it is there.
@@ -88,7 +76,7 @@ pub struct Run {
     /// The run's name.
     pub name: JobName,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: ReportStatus,
     /// The same in one or two sentences.
     pub summary: String,
     /// The error with which it ended.
@@ -101,6 +89,9 @@ pub struct Run {
     pub execution_arn: String,
     /// The execution's name.
     pub execution_name: String,
+    /// When the execution started.
+    #[serde(skip)]
+    pub start_time: Moment,
     /// The execution in the AWS console.
     pub execution_url: Option<String>,
     /// When the run gave up, or would have.
@@ -115,7 +106,7 @@ pub struct Run {
 
 /// What a kind of run says of its end.
 pub(crate) struct Verdict {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ReportStatus,
     pub(crate) summary: String,
     pub(crate) remedy: Option<Value>,
 }
@@ -132,6 +123,7 @@ impl Run {
             execution_url: Console::of_arn(&ended.execution.id).map(|console| console.execution(&ended.execution.id)),
             execution_arn: ended.execution.id,
             execution_name: ended.execution.name,
+            start_time: ended.execution.start_time,
             deadline: ended.deadline,
             quota_waits: ended.quota_waits,
             timeline,
@@ -146,18 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_lies_under_its_own_name() {
-        assert_eq!(page_key("run"), "reports/run/index.html");
-        assert_eq!(twin_key("run"), "reports/run/report.json");
-    }
-
-    #[test]
     fn a_cause_is_taken_apart_only_where_it_ends_with_this_runs_own_page() {
         let page = "s3://my-seeds/reports/run/index.html";
         let cause = format!("The job failed. Report: {page}.");
-        assert_eq!(take_report(&cause, "run"), ("The job failed.", page.parse().ok()));
+        assert_eq!(take_report(&cause, "reports/run/index.html"), ("The job failed.", page.parse().ok()));
         let twice = format!("Said. Report: s3://x/y. Report: {page}.");
-        assert_eq!(take_report(&twice, "run").0, "Said. Report: s3://x/y.");
+        assert_eq!(take_report(&twice, "reports/run/index.html").0, "Said. Report: s3://x/y.");
         for other in [
             String::new(),
             "The job failed.".into(),
@@ -169,7 +155,7 @@ mod tests {
             "The job failed. Report: s3://my seeds\n/reports/run/index.html.".into(),
             "The job failed. Report: s3://my-seeds/reports/run/report.json.".into(),
         ] {
-            assert_eq!(take_report(&other, "run"), (other.as_str(), None));
+            assert_eq!(take_report(&other, "reports/run/index.html"), (other.as_str(), None));
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::console::Console;
 use crate::error::ErrorName;
 use crate::execution::{Moment, Skipped};
-use crate::report::{EndedRun, Outcome, Run, Verdict, null_is_none};
+use crate::report::{EndedRun, ReportStatus, Run, Verdict, null_is_none};
 use crate::segment_input::InputCount;
 use crate::segment_request::SegmentRequest;
 use crate::status::{JobStatus, Phase};
@@ -134,11 +134,11 @@ impl Segment {
         Self { output_url: console.zip(place).map(|(console, place)| console.folder(&place)), ..self }
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> ReportStatus {
         match self.output {
-            _ if !self.is_ready => Outcome::Failed,
-            Some(output) if output.error_lines > 0 => Outcome::Partial,
-            _ => Outcome::Ready,
+            _ if !self.is_ready => ReportStatus::Failed,
+            Some(output) if output.error_lines > 0 => ReportStatus::Partial,
+            _ => ReportStatus::Ready,
         }
     }
 
@@ -169,7 +169,7 @@ impl Segment {
     /// What to do about lines that hold an error, where others hold a segment.
     #[must_use]
     pub fn mishap(&self) -> Option<String> {
-        let errors = self.output.filter(|_| self.outcome() == Outcome::Partial)?.error_lines;
+        let errors = self.output.filter(|_| self.outcome() == ReportStatus::Partial)?.error_lines;
         Some(format!(
             "{} an error instead of users. What to do: look at the lines with an \"error\" in the output, mend their \
              input, and start a new run with them.",
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_run_that_did_all_it_was_asked_for_is_ready_and_says_how_many_users_there_are() {
         let report = report(event());
-        assert_eq!((report.run.outcome, report.segment.is_ready), (Outcome::Ready, true));
+        assert_eq!((report.run.outcome, report.segment.is_ready), (ReportStatus::Ready, true));
         assert_eq!(report.run.summary, "Your segment is ready: 1,500 users for 4 lines of input.");
         assert_eq!((report.segment.mishap(), report.run.remedy), (None, None));
         assert_eq!(report.warnings, ["careful"]);
@@ -253,7 +253,7 @@ mod tests {
     fn a_run_some_of_whose_lines_are_errors_is_ready_in_part_and_says_what_to_do() {
         let partly = |errors: u64| report(with("/output/errorLines", json!(errors)));
         let one = partly(1);
-        assert_eq!((one.run.outcome, one.segment.is_ready), (Outcome::Partial, true));
+        assert_eq!((one.run.outcome, one.segment.is_ready), (ReportStatus::Partial, true));
         assert_eq!(one.run.summary, "Your segment is ready in part: 1,500 users for 3 of 4 lines of input.");
         assert!(one.segment.mishap().unwrap().starts_with("1 line has an error instead of users. What to do: look at"));
         assert!(partly(3).segment.mishap().unwrap().starts_with("3 lines have an error"));
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn an_output_that_was_not_counted_is_ready_and_says_so() {
         let report = report(with("/output", Value::Null));
-        assert_eq!(report.run.outcome, Outcome::Ready);
+        assert_eq!(report.run.outcome, ReportStatus::Ready);
         assert_eq!(report.run.summary, "Your segment is ready. Its output was not counted.");
     }
 
@@ -276,7 +276,7 @@ mod tests {
             ("READY", "SegmentFailed", "no line of its output is a segment"),
         ] {
             let report = report(bad(phase, error));
-            assert_eq!((report.run.outcome, report.segment.is_ready), (Outcome::Failed, false));
+            assert_eq!((report.run.outcome, report.segment.is_ready), (ReportStatus::Failed, false));
             assert!(report.run.summary.contains(words), "{error}: {}", report.run.summary);
             assert_eq!(report.segment.mishap(), None);
             // The request's place is no output where the job wrote none; lines of errors can be looked at.
@@ -318,7 +318,7 @@ mod tests {
             assert!(serde_json::from_value::<FinishedSegment>(event.clone()).is_ok(), "without {field}");
             event[field] = Value::Null;
         }
-        assert_eq!(report(event).run.outcome, Outcome::Failed);
+        assert_eq!(report(event).run.outcome, ReportStatus::Failed);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The check of a segment request and of its input.
 
 use lambda_runtime::tracing;
-use lookalike::execution::{CheckedSegment, Deadline, Execution, Input, Skipped, checked_request_key};
+use lookalike::execution::{CheckedSegment, Deadline, Execution, Input, Skipped};
 use lookalike::segment_input::{InputCount, MAX_FILE_WARNINGS, check_not_empty};
 use lookalike::segment_request::{SegmentDefaults, SegmentRequest};
 use lookalike::upload::Kind;
@@ -42,7 +42,7 @@ pub(crate) async fn check(
         Some(input) => warnings.extend(input.warning()),
         None => skipped.push(Skipped::Input),
     }
-    let checked_request = own_place(stack, &checked_request_key(&execution.name))?;
+    let checked_request = own_place(stack, &stack.files.checked_request(stack.request_id))?;
     objects.write_request(&checked_request, &request).await?;
     tracing::info!(skipped = skipped.len(), warnings = warnings.len(), "checked a request");
     Ok(CheckedSegment {

@@ -141,7 +141,7 @@ async fn run(input: &Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
 async fn run_event(event: Value, s3: &[&Rule], ml: &Rule) -> Result<Value, Error> {
     let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
     let ml = mock_client!(aws_sdk_cleanroomsml, [ml]);
-    let run = check(event, &Aws { objects, ml }, "seeds-bucket").await?;
+    let run = check(event, &Aws { objects, ml }, "seeds-bucket", "request-1").await?;
     Ok(serde_json::to_value(run).unwrap())
 }
 
@@ -160,19 +160,19 @@ async fn an_uploaded_seed_is_checked_in_its_version_and_copied_clean() {
     assert_eq!(
         run,
         json!({
-            "name": "spring", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "audienceGenerationJobArn": null,
+            "name": "spring", "checkedRequest": "s3://seeds-bucket/checked/audience/2026-11-22/run-1-19f1064b.json", "audienceGenerationJobArn": null,
             "deadline": "2026-11-22T17:00:00Z", "export": {"sizes": [{"type": "PERCENTAGE", "value": 5}]},
             "poll": {"minSeconds": 13, "maxSeconds": 900},
             "modelSizes": [{"type": "PERCENTAGE", "value": 5}, {"type": "PERCENTAGE", "value": 10}],
             "seed": {"users": 600, "uniqueUsers": 600, "blankLines": 0, "badLines": 0}, "skipped": [],
         })
     );
-    assert_eq!(written.text("checked/run-1.jsonl").unwrap(), seed(600));
-    let checked = written.json("checked/run-1.json");
+    assert_eq!(written.text("checked/audience/2026-11-22/run-1-19f1064b.jsonl").unwrap(), seed(600));
+    let checked = written.json("checked/audience/2026-11-22/run-1-19f1064b.json");
     assert_eq!(
         checked["seedAudience"],
         json!({"roleArn": "arn:aws:iam::123456789012:role/seed",
-        "dataSource": {"s3Uri": "s3://seeds-bucket/checked/run-1.jsonl"}})
+        "dataSource": {"s3Uri": "s3://seeds-bucket/checked/audience/2026-11-22/run-1-19f1064b.jsonl"}})
     );
     assert_eq!((&checked["name"], &checked["tags"]), (&json!("spring"), &json!({"team": "growth"})));
 }
@@ -394,8 +394,11 @@ async fn a_seed_in_another_bucket_is_read_or_skipped() {
     let written = Written::default();
     let run_read = run(&input, &[&getting(seed(600)), &written.putting()], &model(500)).await.unwrap();
     assert_eq!(run_read["seed"]["uniqueUsers"], 600);
-    assert_eq!(written.json("checked/run-1.json")["seedAudience"]["dataSource"]["s3Uri"], "s3://elsewhere/seed.jsonl");
-    assert!(written.text("checked/run-1.jsonl").is_none());
+    assert_eq!(
+        written.json("checked/audience/2026-11-22/run-1-19f1064b.json")["seedAudience"]["dataSource"]["s3Uri"],
+        "s3://elsewhere/seed.jsonl"
+    );
+    assert!(written.text("checked/audience/2026-11-22/run-1-19f1064b.jsonl").is_none());
     let skipped = run(&input, &[&denied(), &written.putting()], &closed_model()).await.unwrap();
     assert_eq!((&skipped["skipped"], &skipped["seed"]), (&json!(["model", "seed"]), &Value::Null));
     let odd = run(&input, &[&getting(seed(600).replace('\n', "\r\n")), &written.putting()], &model(500)).await;
@@ -417,7 +420,10 @@ async fn an_uploaded_request_is_read_with_every_field() {
     let run = run(&uploaded("requests/q.json"), &rules, &model(500)).await.unwrap();
     assert_eq!((&run["name"], &run["seed"], &run["skipped"]), (&json!("by sql"), &Value::Null, &json!([])));
     assert_eq!(run["deadline"], "2026-11-22T16:01:00Z");
-    assert_eq!(written.json("checked/run-1.json")["seedAudience"]["sqlParameters"]["queryString"], "SELECT 1");
+    assert_eq!(
+        written.json("checked/audience/2026-11-22/run-1-19f1064b.json")["seedAudience"]["sqlParameters"]["queryString"],
+        "SELECT 1"
+    );
     assert!(!run.to_string().contains("SELECT"));
 }
 
@@ -483,7 +489,7 @@ async fn segment_event(mut event: Value, s3: &[&Rule]) -> Result<Value, Error> {
     let objects = Objects(mock_client!(aws_sdk_s3, RuleMode::MatchAny, s3));
     let ml = mock_client!(aws_sdk_cleanroomsml, []);
     event["engine"] = json!("segment");
-    let checked = check(event, &Aws { objects, ml }, "seeds-bucket").await?;
+    let checked = check(event, &Aws { objects, ml }, "seeds-bucket", "request-1").await?;
     Ok(serde_json::to_value(checked).unwrap())
 }
 
@@ -499,12 +505,12 @@ async fn a_segment_request_is_checked_with_its_complete_input() {
     assert_eq!(
         checked,
         json!({
-            "name": "run-1", "checkedRequest": "s3://seeds-bucket/checked/run-1.json", "deadline": "2026-11-22T17:00:00Z",
+            "name": "run-1", "checkedRequest": "s3://seeds-bucket/checked/segment/2026-11-22/run-1-19f1064b.json", "deadline": "2026-11-22T17:00:00Z",
             "poll": {"minSeconds": 13, "maxSeconds": 900},
             "input": {"lines": 3, "kind": "itemId"}, "warnings": [warning], "skipped": [],
         })
     );
-    assert_eq!(written.json("checked/run-1.json")["jobName"], "run-1");
+    assert_eq!(written.json("checked/segment/2026-11-22/run-1-19f1064b.json")["jobName"], "run-1");
 }
 
 #[tokio::test]
@@ -620,7 +626,8 @@ async fn a_checked_output_path_ends_with_a_slash() {
     let written = Written::default();
     let rules = [&listing(&["in/1"]), &holding("in/1", "{\"itemId\":\"1\"}"), &written.putting()];
     segment(&request, &rules).await.unwrap();
-    let path = &written.json("checked/run-1.json")["jobOutput"]["s3DataDestination"]["path"];
+    let path =
+        &written.json("checked/segment/2026-11-22/run-1-19f1064b.json")["jobOutput"]["s3DataDestination"]["path"];
     assert_eq!(path, "s3://lookalike-seeds/segment-output/spring/");
 }
 
@@ -661,7 +668,7 @@ async fn a_too_large_input_says_to_upload_the_request() {
     let mut event = event(&Value::Null);
     event["inputCharacters"] = json!(261_900);
     let aws = Aws { objects: Objects(mock_client!(aws_sdk_s3, [])), ml: mock_client!(aws_sdk_cleanroomsml, []) };
-    let error = check(event, &aws, "seeds-bucket").await.unwrap_err();
+    let error = check(event, &aws, "seeds-bucket", "request-1").await.unwrap_err();
     assert_eq!(error.name, ErrorName::InvalidRequest);
     assert!(error.message.contains("Upload the request as requests/<name>.json"), "{error}");
 }

@@ -104,7 +104,7 @@ impl JobService for Jobs<'_> {
         Ok(found)
     }
 
-    async fn is_ours(&self, arn: &String, attempt_time: Moment) -> Result<bool, Error> {
+    async fn is_ours(&self, arn: &String, _: Moment) -> Result<bool, Error> {
         let job = self.ml.get_audience_generation_job().audience_generation_job_arn(arn).send().await;
         let job = match job {
             Ok(job) => job,
@@ -121,7 +121,7 @@ impl JobService for Jobs<'_> {
         Ok(if self.is_own_model {
             evidence.is_of(self.execution)
         } else {
-            evidence.is_of_foreign(self.execution, self.description().as_deref(), attempt_time)
+            evidence.is_of_foreign(self.execution, self.description().as_deref())
         })
     }
 }

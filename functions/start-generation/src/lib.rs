@@ -87,7 +87,8 @@ impl StartGeneration {
         let request = match self.read_request(&event.checked_request).await {
             Ok(request) => request,
             Err(error) => {
-                let start = event.start.before(event.attempt).not_attempted(error, now());
+                let job = format!("the job of the run {}", event.execution.name);
+                let start = event.start.not_read(error, event.attempt, event.deadline, &job, now());
                 return Ok(Answer { start, audience_generation_job_arn: None, name: None });
             }
         };

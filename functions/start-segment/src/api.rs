@@ -41,13 +41,11 @@ impl JobService for Jobs<'_> {
     /// deleted.
     async fn prepare(&self) -> Result<(), Error> {
         let recipe = read_recipe(&self.request.solution_version_arn, self.personalize).await?;
-        match (recipe, self.input_kind) {
-            (Some(recipe), Some(kind)) => kind.check_recipe(&recipe),
-            _ => {
-                self.is_recipe_skipped.set(true);
-                Ok(())
-            }
+        if let (Some(recipe), Some(kind)) = (recipe, self.input_kind) {
+            return kind.check_recipe(&recipe);
         }
+        self.is_recipe_skipped.set(true);
+        Ok(())
     }
 
     async fn start(&self, name: &JobName) -> Result<SegmentJob, Error> {

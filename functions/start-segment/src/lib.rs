@@ -94,7 +94,8 @@ impl StartSegment {
         let request = match self.read_request(&checked_request).await {
             Ok(request) => request,
             Err(error) => {
-                let start = start.before(attempt).not_attempted(error, now());
+                let job = format!("the job of the run {}", execution.name);
+                let start = start.not_read(error, attempt, deadline, &job, now());
                 return Ok(Answer { start, batch_segment_job_arn: None, name: None, skipped });
             }
         };

@@ -4,7 +4,7 @@
 //! links are those that Lookalike makes itself.
 
 use lookalike::execution::Moment;
-use lookalike::report::{Outcome, Run};
+use lookalike::report::{ReportStatus, Run};
 use lookalike::timeline::{Stage, StageKind, Timeline};
 use lookalike::values::S3Uri;
 use lookalike::words;
@@ -90,19 +90,19 @@ pub(crate) fn page(run: &Run, shows: &Shows<'_>) -> String {
     page.into_string()
 }
 
-fn outcome_words(outcome: Outcome) -> &'static str {
+fn outcome_words(outcome: ReportStatus) -> &'static str {
     match outcome {
-        Outcome::Ready => "Ready",
-        Outcome::Partial => "Ready in part",
-        Outcome::Failed => "Failed",
+        ReportStatus::Ready => "Ready",
+        ReportStatus::Partial => "Ready in part",
+        ReportStatus::Failed => "Failed",
     }
 }
 
-fn outcome_class(outcome: Outcome) -> &'static str {
+fn outcome_class(outcome: ReportStatus) -> &'static str {
     match outcome {
-        Outcome::Ready => "good",
-        Outcome::Partial => "warn",
-        Outcome::Failed => "bad",
+        ReportStatus::Ready => "good",
+        ReportStatus::Partial => "warn",
+        ReportStatus::Failed => "bad",
     }
 }
 
@@ -115,7 +115,7 @@ fn deadline_words(deadline: lookalike::execution::Deadline) -> Markup {
 pub(crate) fn trouble(run: &Run, parts: &Markup) -> Markup {
     let told_in_parts = !parts.0.is_empty();
     html! {
-        @if run.outcome != Outcome::Ready {
+        @if run.outcome != ReportStatus::Ready {
             section.trouble.(outcome_class(run.outcome)) aria-labelledby="trouble" {
                 h2 id="trouble" { "What happened" }
                 (parts)

@@ -84,11 +84,15 @@ fn taking(ending: &'static str, content_type: &'static str, holds: fn(&str) -> b
     taking_of("spring-runners-00f1e2d3c4b5a697", ending, content_type, holds)
 }
 
+fn workflow_of(run: &str) -> &'static str {
+    if run.contains("items") { "segment" } else { "audience" }
+}
+
 fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str, holds: fn(&str) -> bool) -> Rule {
     mock!(Client::put_object)
         .match_requests(move |put| {
             put.bucket() == Some("reports-bucket")
-                && put.key() == Some(&format!("reports/{run}/{ending}"))
+                && put.key() == Some(&format!("reports/{}/2026-11-22/{run}/{ending}", workflow_of(run)))
                 && put.content_type() == Some(content_type)
                 && put.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc32)
                 && put.body().bytes().is_some_and(|body| holds(std::str::from_utf8(body).unwrap()))
@@ -97,7 +101,13 @@ fn taking_of(run: &'static str, ending: &'static str, content_type: &'static str
 }
 
 async fn run(event: Value, rules: &[&Rule]) -> Result<Answer, Error> {
-    write(event, &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules), "reports-bucket").await
+    write(
+        event,
+        &mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules),
+        "reports-bucket",
+        "2026-11-22T20:00:00Z".parse().unwrap(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -109,7 +119,10 @@ async fn a_run_gets_its_page_and_the_pages_twin() {
     let page = taking("index.html", "text/html; charset=utf-8", |page| page.starts_with("<!DOCTYPE html>"));
     let answer = run(event(), &[&reading(request()), &twin, &page]).await.unwrap();
     let answer = serde_json::to_value(answer).unwrap();
-    assert_eq!(answer, json!({"report": "s3://reports-bucket/reports/spring-runners-00f1e2d3c4b5a697/index.html"}));
+    assert_eq!(
+        answer,
+        json!({"report": "s3://reports-bucket/reports/audience/2026-11-22/spring-runners-00f1e2d3c4b5a697/index.html"})
+    );
     assert_eq!((twin.num_calls(), page.num_calls()), (1, 1));
 }
 
@@ -122,7 +135,7 @@ async fn a_segment_run_gets_its_page_and_the_pages_twin() {
     });
     let page = taking_of(RUN, "index.html", "text/html; charset=utf-8", |page| page.contains("User segment"));
     let answer = run(segment_event(), &[&reading_of(RUN, segment_request()), &twin, &page]).await.unwrap();
-    assert_eq!(answer.report.as_str(), format!("s3://reports-bucket/reports/{RUN}/index.html"));
+    assert_eq!(answer.report.as_str(), format!("s3://reports-bucket/reports/segment/2026-11-22/{RUN}/index.html"));
     assert_eq!((twin.num_calls(), page.num_calls()), (1, 1));
 }
 

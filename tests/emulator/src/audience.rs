@@ -70,6 +70,13 @@ impl Audience {
         Self { seed, lookalikes, metrics }
     }
 
+    /// Returns an audience for a simulation, which has no data.
+    pub(crate) fn without_users(sizes: &[AudienceSize]) -> Self {
+        let metric = |&audience_size| RelevanceMetric { audience_size, score: 1.0 };
+        let metrics = Metrics { relevance_metrics: sizes.iter().map(metric).collect(), recall_metric: 0.5 };
+        Self { seed: Vec::new(), lookalikes: Vec::new(), metrics }
+    }
+
     /// The users of the audience of that many, best first; with the seed's own before all others, if asked for.
     pub(crate) fn members(&self, size: usize, include_seed: bool) -> impl Iterator<Item = u32> {
         let seed: &[u32] = if include_seed { &self.seed } else { &[] };

@@ -69,6 +69,9 @@ pub struct Config {
     /// The seed of the random numbers of faults.
     #[serde(default)]
     pub fault_seed: u64,
+    /// Whether no data is read or written: for a simulation, in which jobs only take their time.
+    #[serde(skip)]
+    pub without_data: bool,
     /// The folder of the file: relative paths start here.
     #[serde(skip)]
     pub folder: PathBuf,

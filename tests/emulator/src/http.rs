@@ -4,7 +4,7 @@
 //! call of Clean Rooms ML has it in its method and path.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -17,12 +17,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::calls::Call;
+use crate::clock::now;
 use crate::fault_injection::Standing;
 use crate::faults::{FaultPlan, Kind};
 use crate::jobs::unique_id;
 use crate::operation::{Api, Operation};
 use crate::service::{Outcome, Query, Service};
-use crate::wire::{ErrorKind, ServiceError, percent_decoded, response, timestamp};
+use crate::wire::{ErrorKind, ServiceError, document, percent_decoded, response, timestamp};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
@@ -106,12 +107,12 @@ async fn clear_faults(State(service): State<Arc<Service>>) -> StatusCode {
 }
 
 async fn answer(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
-    let time = timestamp(SystemTime::now());
+    let time = timestamp(now());
     let (head, body) = request.into_parts();
     let api = if head.headers.contains_key(TARGET) { Api::Personalize } else { Api::CleanRoomsMl };
-    let read = match api {
-        Api::CleanRoomsMl => read_path(&head, body).await,
-        Api::Personalize => read_target(&head, body).await,
+    let read = match whole(body, api).await {
+        Ok(body) => read(api, &head, body),
+        Err(error) => Err(error),
     };
     match read {
         Ok(invocation) => {
@@ -165,16 +166,30 @@ fn hang_up() -> ! {
     std::panic::resume_unwind(Box::new("the connection ends without an answer"))
 }
 
-async fn read_target(head: &Parts, body: Body) -> Result<Invocation, ServiceError> {
+/// Answers one request at once, without the faults of calls.
+pub(crate) fn answer_now(service: &Arc<Service>, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+    let (head, body) = request.into_parts();
+    let api = if head.headers.contains_key(TARGET) { Api::Personalize } else { Api::CleanRoomsMl };
+    let outcome = read(api, &head, body.into()).and_then(|invocation| perform(service, &invocation));
+    document(api, outcome, &unique_id())
+}
+
+fn read(api: Api, head: &Parts, body: Bytes) -> Result<Invocation, ServiceError> {
+    match api {
+        Api::CleanRoomsMl => read_path(head, body),
+        Api::Personalize => read_target(head, body),
+    }
+}
+
+fn read_target(head: &Parts, body: Bytes) -> Result<Invocation, ServiceError> {
     let target = head.headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
     let is_called_rightly = head.method == Method::POST && head.uri.path() == "/";
     let operation = Operation::of_target(target).filter(|_| is_called_rightly);
     let operation = operation.ok_or_else(|| unknown(head, target))?;
-    let body = whole(body, operation.api()).await?;
     Ok(Invocation { operation, arn: String::new(), query: Query::new(), body })
 }
 
-async fn read_path(head: &Parts, body: Body) -> Result<Invocation, ServiceError> {
+fn read_path(head: &Parts, body: Bytes) -> Result<Invocation, ServiceError> {
     let unknown = || unknown(head, "");
     let path = head.uri.path().trim_start_matches('/');
     let (resource, arn) = path.split_once('/').unwrap_or((path, ""));
@@ -182,7 +197,6 @@ async fn read_path(head: &Parts, body: Body) -> Result<Invocation, ServiceError>
     // An ARN is one part of the path: a slash in it that is not percent-encoded leads elsewhere, as in the service.
     let arn = Some(arn).filter(|arn| !arn.contains('/')).and_then(percent_decoded).ok_or_else(unknown)?;
     let query = query(head.uri.query().unwrap_or_default()).ok_or_else(unknown)?;
-    let body = whole(body, operation.api()).await?;
     Ok(Invocation { operation, arn, query, body })
 }
 

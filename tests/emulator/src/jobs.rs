@@ -6,11 +6,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lookalike::request::SeedSource;
 use lookalike::values::AudienceGenerationJobArn;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::audience::Audience;
+use crate::clock::now;
 use crate::faults::Kind;
 use crate::operation::Api;
 use crate::personalize_values::PersonalizeArn;
@@ -88,7 +90,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     fn new(fault: Option<Kind>) -> Self {
-        let now = SystemTime::now();
+        let now = now();
         let unknown = match &fault {
             Some(Kind::UnknownStatus { status, .. }) => Some(status.clone()),
             _ => None,
@@ -99,12 +101,12 @@ impl Progress {
     /// Shows the real status from now on.
     pub(crate) fn become_known(&mut self) {
         self.unknown = None;
-        self.updated = SystemTime::now();
+        self.updated = now();
     }
 
     pub(crate) fn set(&mut self, status: Status) {
         self.status = status;
-        self.updated = SystemTime::now();
+        self.updated = now();
     }
 
     /// Moves all times back by this time.
@@ -150,7 +152,7 @@ impl GenerationJob {
     /// Marks it as being deleted.
     pub(crate) fn mark_deleted(&mut self) {
         self.progress.set(Status::DeletePending);
-        self.deleted = Some(SystemTime::now());
+        self.deleted = Some(now());
     }
 
     /// Returns its entry in a list.
@@ -174,7 +176,12 @@ impl GenerationJob {
             "arn": self.arn,
             "status": if is_gone { "DELETED" } else { self.progress.status_name(Api::CleanRoomsMl) },
             "createTime": timestamp(self.progress.created),
+            "updateTime": timestamp(self.progress.updated),
             "deletedTime": self.deleted.map(timestamp),
+            "seedS3Uri": match &self.request.seed.source {
+                SeedSource::DataSource(file) => Some(&file.s3_uri),
+                SeedSource::SqlParameters(_) => None,
+            },
             "tags": self.request.tags,
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -219,8 +226,10 @@ impl ExportJob {
             "name": self.request.name,
             "audienceGenerationJobArn": self.request.job,
             "audienceSize": self.request.size,
+            "description": self.request.description,
             "status": self.progress.status_name(Api::CleanRoomsMl),
             "createTime": timestamp(self.progress.created),
+            "updateTime": timestamp(self.progress.updated),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
     }
@@ -256,6 +265,8 @@ impl SegmentJob {
             "solutionVersionArn": self.request.solution_version,
             "status": self.progress.status_name(Api::Personalize),
             "createTime": timestamp(self.progress.created),
+            "updateTime": timestamp(self.progress.updated),
+            "inputPath": self.request.input.path,
             "tags": Some(&self.request.tags).filter(|tags| !tags.is_empty()),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -354,7 +365,7 @@ impl Jobs {
     /// Removes the generation job.
     pub(crate) fn remove_generation(&mut self, number: u64) {
         if let Some(mut job) = self.generations.remove(&number) {
-            job.deleted.get_or_insert_with(SystemTime::now);
+            job.deleted.get_or_insert_with(now);
             self.gone.insert(number, GenerationJob { audience: None, ..job });
         }
     }

@@ -72,6 +72,7 @@ use tokio::net::TcpListener;
 mod attributes;
 pub mod audience;
 pub mod calls;
+pub mod clock;
 pub mod config;
 mod export_layout;
 mod fault_injection;
@@ -98,6 +99,7 @@ pub mod wire;
 pub use config::Config;
 
 /// The emulator, ready to serve.
+#[derive(Clone)]
 pub struct Emulator(Arc<service::Service>);
 
 impl Emulator {
@@ -107,6 +109,21 @@ impl Emulator {
     /// If the configuration is wrong or the data cannot be read.
     pub async fn new(config: Config) -> Result<Self, String> {
         service::Service::new(config).await.map(|service| Self(Arc::new(service)))
+    }
+
+    /// Answers one request in process, without a connection and without the faults of calls.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: jobs are tasks.
+    #[must_use]
+    pub fn answer(&self, request: axum::http::Request<Vec<u8>>) -> axum::http::Response<Vec<u8>> {
+        http::answer_now(&self.0, request)
+    }
+
+    /// Returns every job that was ever started, as `GET /_emulator/jobs` does.
+    #[must_use]
+    pub fn started_jobs(&self) -> serde_json::Value {
+        self.0.started_jobs()
     }
 
     /// Serves until `stop` is ready.

@@ -185,6 +185,11 @@ impl ServiceError {
 
 /// The answer to a request: a JSON document, nothing at all (200 with an empty body), or an error.
 pub(crate) fn response(api: Api, outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Body> {
+    document(api, outcome, request_id).map(Body::from)
+}
+
+/// The same with a body of bytes.
+pub(crate) fn document(api: Api, outcome: Result<Option<Value>, ServiceError>, request_id: &str) -> Response<Vec<u8>> {
     let (status, error, body) = match outcome {
         Ok(document) => (StatusCode::OK, None, document),
         Err(error) => {
@@ -200,7 +205,7 @@ pub(crate) fn response(api: Api, outcome: Result<Option<Value>, ServiceError>, r
             (error.kind.status(api), Some(name), Some(body))
         }
     };
-    let mut response = Response::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+    let mut response = Response::new(body.map_or_else(Vec::new, |body| body.to_string().into_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let content_type = match api {

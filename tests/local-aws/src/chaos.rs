@@ -258,7 +258,8 @@ fn judge(
         }
     }
     // A run that failed names each job that possibly still runs, or whose result exists.
-    let is_left = |job: &Value| job["status"].as_str().is_some_and(|status| !matches!(status, "CREATE_FAILED" | "DELETED"));
+    let is_left =
+        |job: &Value| job["status"].as_str().is_some_and(|status| !matches!(status, "CREATE_FAILED" | "DELETED"));
     for execution in executions.values().filter(|execution| execution.status != ExecutionStatus::Succeeded) {
         let cause = execution.cause.as_deref().unwrap_or_default();
         for job in of_run.get(&json!(execution.arn).to_string()).into_iter().flatten().filter(|job| is_left(job)) {
@@ -266,7 +267,9 @@ fn judge(
             if !named("arn") && !named("name") {
                 broken.push(format!("{} does not name its job {}", execution.name, job["name"]));
             }
-            for export in exports.iter().filter(|export| export["audienceGenerationJobArn"] == job["arn"] && is_left(export)) {
+            for export in
+                exports.iter().filter(|export| export["audienceGenerationJobArn"] == job["arn"] && is_left(export))
+            {
                 let size = export["audienceSize"]["value"].to_string() + "pct";
                 if !cause.contains(&size) {
                     broken.push(format!("{} does not name its export {}", execution.name, export["name"]));

@@ -7,6 +7,8 @@ use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
     types::{ExecutionStatus, HistoryEvent},
 };
+use lookalike::execution::Engine;
+use lookalike::files::RunFiles;
 use serde_json::Value;
 
 use crate::{Error, Result};
@@ -38,6 +40,14 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// Returns the folder of its report in the stack's bucket, as the key of a prefix that ends with `/`.
+    #[must_use]
+    pub fn report_folder(&self) -> String {
+        let workflow = if self.arn.contains("Segment") { Engine::Segment } else { Engine::Audience };
+        let page = RunFiles::new(workflow, self.started.into(), &self.name).report_page();
+        page.trim_end_matches("index.html").to_owned()
+    }
+
     fn new(described: &DescribeExecutionOutput) -> Self {
         let json = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok());
         Self {

@@ -99,6 +99,7 @@ fn texts(value: &Value) -> Vec<String> {
         ("${AWS::AccountId}", "<account>"),
         ("AWS::AccountId", "<account>"),
         (".Arn}", "}"),
+        (".Name}", "}"),
         ("${", ""),
         ("}", ""),
     ];

@@ -81,10 +81,14 @@ def needed(stack):
     decrypt = ("kms:Decrypt", key, {"kms:EncryptionContext:aws:s3:arn": f"{stack.bucket}/checked/a"})
     segment = stack.arn("personalize", "batch-segment-job/one")
     queue = stack.arn("sqs", stack.name_of("DeadLetterQueue"))
+    outcomes = stack.arn("sqs", stack.name_of("OutcomeQueue"))
     bus = stack.arn("events", f"event-bus/{stack.name_of('EventBus').split('/')[-1]}")
     logs = [(f"logs:{action}", "*", {}) for action in (
         "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
         "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups")]
+    list_records = ("s3:ListBucket", stack.bucket, {"s3:prefix": "outcomes/audience/2026-11-22/"})
+    # A role that may list the complete bucket may list each prefix.
+    list_all = [s3("ListBucket"), list_records]
     needs = {
         "ReceiveUploadFunctionRole": [
             ("states:StartExecution", stack.ids["AudienceStateMachine"], {}),
@@ -92,7 +96,7 @@ def needed(stack):
             ("sqs:SendMessage", queue, {}),
         ],
         "CheckRequestFunctionRole": [
-            s3("ListBucket"),
+            *list_all,
             *[s3(action, key) for action in ("GetObject", "GetObjectVersion")
               for key in ("seeds/a", "requests/a", "segments/a")],
             s3("PutObject", "checked/a"), s3("AbortMultipartUpload", "checked/a"), decrypt,
@@ -104,6 +108,7 @@ def needed(stack):
               for resource in (model, their_model, generation, their_generation)],
             ("cleanrooms-ml:TagResource", generation, {}),
             ("cleanrooms-ml:TagResource", their_generation, {}),
+            ("cleanrooms-ml:GetAudienceGenerationJob", generation, {}),
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
             ("iam:PassRole", stack.role("SeedRole"), TO_CLEAN_ROOMS),
         ],
@@ -123,19 +128,27 @@ def needed(stack):
             ("personalize:CreateBatchSegmentJob", segment, {}),
             ("personalize:TagResource", "*", {}),
             ("personalize:ListBatchSegmentJobs", "*", {}),
+            ("personalize:ListTagsForResource", "*", {}),
             ("iam:PassRole", stack.role("SegmentRole"), TO_PERSONALIZE),
         ],
-        "CountSegmentFunctionRole": [s3("ListBucket"), s3("GetObject", "segment-output/a"), decrypt],
-        "TellEndFunctionRole": [
+        "CountSegmentOutputFunctionRole": [*list_all, s3("GetObject", "segment-output/a"), decrypt],
+        "PublishOutcomeFunctionRole": [
+            ("sqs:ReceiveMessage", outcomes, {}), ("sqs:DeleteMessage", outcomes, {}),
+            ("sqs:GetQueueAttributes", outcomes, {}),
+            ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": outcomes}),
+            *[("states:DescribeExecution", f"{stack.ids[machine].replace(':stateMachine:', ':execution:')}:one", {})
+              for machine in ("AudienceStateMachine", "SegmentStateMachine")],
+            ("states:ListExecutions", stack.ids["AudienceStateMachine"], {}),
+            ("states:ListExecutions", stack.ids["SegmentStateMachine"], {}),
+            list_records, s3("PutObject", "outcomes/a"),
             ("sns:Publish", stack.ids["NotificationTopic"], {}),
             ("events:PutEvents", bus, {}),
-            ("sqs:SendMessage", queue, {}),
         ],
         "AudienceStateMachineRole": logs + invoke(
             "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
         "SegmentStateMachineRole": logs + invoke(
-            "CheckRequest", "StartSegment", "CheckStatus", "CountSegment", "WriteReport", version=":1"),
-        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "TellEnd", "DeleteAudiences") + [
+            "CheckRequest", "StartSegment", "CheckStatus", "CountSegmentOutput", "WriteReport", version=":1"),
+        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "PublishOutcome", "DeleteAudiences") + [
             ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("events:PutEvents", bus, {}),
             ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],
         "DeleteAudiencesFunctionRole": [
@@ -145,8 +158,8 @@ def needed(stack):
             ("cleanrooms-ml:DeleteAudienceGenerationJob", generation, {"aws:ResourceTag/lookalike:stack": stack.name}),
             ("sqs:SendMessage", queue, {}),
         ],
-        "SeedRole": [s3("ListBucket"), s3("GetObject", "checked/a"), decrypt],
-        "SegmentRole": [s3("ListBucket"), s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a"), decrypt],
+        "SeedRole": [*list_all, s3("GetObject", "checked/a"), decrypt],
+        "SegmentRole": [*list_all, s3("GetObject", "segments/a"), s3("PutObject", "segment-output/a"), decrypt],
     }
     # AWS's own policy for functions, which names no log group.
     stream = stack.arn("logs", "log-group:one:log-stream:one")
@@ -161,7 +174,7 @@ def needed(stack):
 def refused(stack):
     """What no role may do, beside what another role needs."""
     ours, theirs = {"s3:ResourceAccount": stack.account}, {"s3:ResourceAccount": "999999999999"}
-    prefixes = ["seeds", "requests", "segments", "checked", "segment-output", "reports", "elsewhere"]
+    prefixes = ["seeds", "requests", "segments", "checked", "segment-output", "reports", "outcomes", "elsewhere"]
     # Other buckets, and ours should it one day be another account's.
     for action in ("GetObject", "GetObjectVersion", "PutObject"):
         yield f"s3:{action}", "arn:aws:s3:::another-bucket/checked/a", ours
@@ -169,7 +182,7 @@ def refused(stack):
     # What people upload is never written, what is written is never removed, and the bucket stays as it is.
     for prefix in ("seeds", "requests", "segments", "elsewhere"):
         yield "s3:PutObject", f"{stack.bucket}/{prefix}/a", ours
-    for prefix in ("reports", "elsewhere"):
+    for prefix in ("reports", "outcomes", "elsewhere"):
         yield "s3:GetObject", f"{stack.bucket}/{prefix}/a", ours
     for prefix in prefixes:
         for action in ("DeleteObject", "DeleteObjectVersion", "PutObjectAcl"):
@@ -237,7 +250,12 @@ def refused(stack):
     yield "sns:Subscribe", stack.ids["NotificationTopic"], {}
     yield "events:PutEvents", stack.arn("events", "event-bus/default"), {}
     yield "sqs:SendMessage", stack.arn("sqs", "another"), {}
-    yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of("DeadLetterQueue")), {}
+    for queue in ("DeadLetterQueue", "OutcomeQueue"):
+        yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of(queue)), {}
+    yield "sqs:SendMessage", stack.arn("sqs", stack.name_of("OutcomeQueue")), {}
+    yield "states:DescribeExecution", stack.arn("states", "execution:another:one"), {}
+    yield "states:ListExecutions", stack.arn("states", "stateMachine:another"), {}
+    yield "states:RedriveExecution", machine.replace(":stateMachine:", ":execution:") + ":one", {}
     yield "logs:GetLogEvents", "*", {}
     yield "secretsmanager:GetSecretValue", "*", {}
 

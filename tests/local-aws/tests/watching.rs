@@ -13,7 +13,7 @@ use expanded::{of_type, template};
 
 /// The metrics of Lookalike's own that are emitted when a run ends.
 const METRICS: [&str; 8] =
-    ["Runs", "RunSeconds", "SeedUsers", "UniqueSeedUsers", "Recall", "Relevance", "QuotaWaits", "Looks"];
+    ["Runs", "RunSeconds", "SeedUsers", "UniqueSeedUsers", "Recall", "Relevance", "QuotaWaits", "StatusChecks"];
 
 /// The logical ids that a list refers to.
 fn referred(list: &Value) -> BTreeSet<&str> {

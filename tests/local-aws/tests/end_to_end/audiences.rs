@@ -64,7 +64,7 @@ async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_t
     assert!(answer["metrics"]["recallMetric"].as_f64().unwrap() > 0.5, "{}", answer["metrics"]);
 
     let report = answer["report"].as_str().unwrap();
-    assert_eq!(report, format!("s3://{bucket}/reports/{}/index.html", run.name));
+    assert_eq!(report, format!("s3://{bucket}/{}index.html", run.report_folder()));
     let page = String::from_utf8(aws.read(report).await.unwrap()).unwrap();
     assert!(page.contains("<svg") && page.contains(name), "{page}");
     let twin = aws.read(&report.replace("index.html", "report.json")).await.unwrap();
@@ -285,11 +285,11 @@ async fn exports_that_fail_do_not_stop_the_others_and_the_end_says_which_are_the
     aws.upload("seeds/partly.jsonl", data("seed-runners.jsonl"), &metadata).await.unwrap();
     let run = run_of_upload(aws, "seeds/partly.jsonl").await;
     assert_eq!(run.error.as_deref(), Some("ExportFailed"));
-    let cause = run.cause.unwrap();
+    let cause = run.cause.clone().unwrap();
     let bucket = aws.output("SeedBucketName").unwrap();
-    assert!(cause.ends_with(&format!(" Report: s3://{bucket}/reports/{}/index.html.", run.name)), "{cause}");
+    assert!(cause.ends_with(&format!(" Report: s3://{bucket}/{}index.html.", run.report_folder())), "{cause}");
     for part in
-        ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "There: 1pct, 10pct."]
+        ["2 of 4 exports", "2pct (ExportFailed", "An internal error", "5pct (InvalidRequest", "Exported: 1pct, 10pct."]
     {
         assert!(cause.contains(part), "{cause}");
     }
@@ -319,7 +319,7 @@ async fn what_another_account_hides_is_left_out_and_a_choice_by_it_is_told() {
     let run = upload("hidden-2", "relevance>=0.1").await;
     assert_eq!(run.error.as_deref(), Some("NoSizeQualifies"), "{:?}", run.cause);
     let bucket = aws.output("SeedBucketName").unwrap();
-    let twin = aws.read(&format!("s3://{bucket}/reports/{}/report.json", run.name)).await.unwrap();
+    let twin = aws.read(&format!("s3://{bucket}/{}report.json", run.report_folder())).await.unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&twin).unwrap()["run"]["error"], "NoSizeQualifies");
 }
 

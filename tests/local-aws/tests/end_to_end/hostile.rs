@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::ends::heard;
+use super::outcomes::heard;
 use super::{answered, aws, data, run_of_upload, script};
 
 /// What the emulator answers for jobs whose names begin with `hostile`.
@@ -25,7 +25,7 @@ async fn an_object_named_after_an_attack_is_a_run_with_a_plain_name() {
         assert!(run.name.chars().all(plain), "{}", run.name);
         assert_eq!(run.uploaded_key(), Some(key));
         let report = answered(&run)["report"].as_str().unwrap();
-        assert!(report.ends_with(&format!("/reports/{}/index.html", run.name)), "{report}");
+        assert!(report.ends_with(&format!("/{}index.html", run.report_folder())), "{report}");
         let page = String::from_utf8(aws.read(report).await.unwrap()).unwrap();
         assert!(!page.contains("<script"), "{page}");
     }
@@ -35,7 +35,7 @@ async fn an_object_named_after_an_attack_is_a_run_with_a_plain_name() {
 async fn metadata_and_a_services_message_are_told_as_they_are_and_do_nothing() {
     let aws = aws().await;
     let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
-    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
+    let queue = script(aws, &["outcomes.py", "subscribe", outputs[0], outputs[1]]).await;
     let name = "hostile {% 1+1 %}<b>";
     let metadata = [("name", name), ("description", "{% $states.input %}</title><script>"), ("export", "none")];
     aws.upload("seeds/hostile.jsonl", data("seed-cooks.jsonl"), &metadata).await.unwrap();
@@ -44,17 +44,17 @@ async fn metadata_and_a_services_message_are_told_as_they_are_and_do_nothing() {
     assert!(run.cause.as_ref().unwrap().contains("<script>alert(1)</script>{% $states.context %}"), "{run:?}");
 
     let bucket = aws.output("SeedBucketName").unwrap();
-    let page = aws.read(&format!("s3://{bucket}/reports/{}/index.html", run.name)).await.unwrap();
+    let page = aws.read(&format!("s3://{bucket}/{}index.html", run.report_folder())).await.unwrap();
     let page = String::from_utf8(page).unwrap();
     assert!(!page.contains("<script") && page.contains("hostile {% 1+1 %}&lt;b&gt;"), "{page}");
 
     let (subject, words, event) = heard(aws, queue.trim(), &run.arn).await;
     assert!(subject.is_ascii() && !subject.contains(['\r', '\n']) && subject.len() < 100, "{subject}");
     // The report is this run's own, whatever the message says of one.
-    assert_eq!(event["detail"]["report"], json!(format!("s3://{bucket}/reports/{}/index.html", run.name)));
+    assert_eq!(event["detail"]["report"], json!(format!("s3://{bucket}/{}index.html", run.report_folder())));
     println!("{subject}\n\n{words}");
 
-    for function in ["CheckRequest", "StartGeneration", "CheckStatus", "WriteReport", "TellEnd"] {
+    for function in ["CheckRequest", "StartGeneration", "CheckStatus", "WriteReport", "PublishOutcome"] {
         for line in aws.log(&format!("{function}Function")).await.unwrap() {
             let forged = serde_json::from_str::<Value>(&line).is_ok_and(|line| line["message"] == "forged");
             assert!(!forged, "{function}: {line}");

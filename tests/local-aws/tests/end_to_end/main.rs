@@ -15,8 +15,8 @@ use tokio::sync::OnceCell;
 
 mod audiences;
 mod dead_letters;
-mod ends;
 mod hostile;
+mod outcomes;
 mod privileges;
 mod retention;
 mod rules;
@@ -63,8 +63,9 @@ async fn aws() -> &'static LocalAws {
                 {"name": "lost-answer", "times": 2, "fault": {"kind": "acceptThenDrop"}},
                 {"operation": "StartAudienceGenerationJob", "namePrefix": "privileges-", "times": 1,
                     "fault": {"kind": "acceptThenDrop"}},
+                // A full quota makes start-export list the exports.
                 {"operation": "StartAudienceExportJob", "namePrefix": "privileges-", "times": 1,
-                    "fault": {"kind": "acceptThenDrop"}},
+                    "fault": {"kind": "error", "error": "ServiceQuotaExceededException"}},
                 {"operation": "CreateBatchSegmentJob", "namePrefix": "privileges-", "times": 1,
                     "fault": {"kind": "acceptThenDrop"}},
             ],

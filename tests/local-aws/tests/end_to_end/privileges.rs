@@ -9,7 +9,7 @@ use local_aws::{LocalAws, STACK};
 use serde_json::{Value, json};
 
 use super::retention::{OLD, delete_old};
-use super::{BOUND, answered, aws, data, run_of_input, run_of_upload, script, segments};
+use super::{BOUND, answered, aws, data, outcomes, run_of_input, run_of_upload, script, segments};
 
 /// The runs of these tests bear names that begin so; the emulator loses the answer of each kind of start once for them.
 const OURS: &str = "privileges-";
@@ -18,14 +18,17 @@ const OURS: &str = "privileges-";
 const VERSIONED: &str = "privileges-versioned";
 
 /// What roles allow though their functions never call it, and why.
-const NOT_CALLED: [(&str, &[&str], &str); 5] = [
+const NOT_CALLED: [(&str, &[&str], &str); 8] = [
     ("kms:Decrypt", &[], "Lambda and S3 decrypt as the function"),
     ("logs:CreateLogGroup", &[], "AWS's policy for functions has it; the stack makes the groups itself"),
     ("logs:CreateLogStream", &[], "Lambda writes the log"),
     ("logs:PutLogEvents", &[], "Lambda writes the log"),
+    ("sqs:ReceiveMessage", &["PublishOutcomeFunction"], "Lambda reads the queue as the function"),
+    ("sqs:DeleteMessage", &["PublishOutcomeFunction"], "Lambda removes the messages as the function"),
+    ("sqs:GetQueueAttributes", &["PublishOutcomeFunction"], "Lambda reads the queue as the function"),
     (
         "sqs:SendMessage",
-        &["ReceiveUploadFunction", "TellEndFunction", "DeleteAudiencesFunction"],
+        &["ReceiveUploadFunction", "DeleteAudiencesFunction"],
         "Lambda hands over an event whose function failed thrice",
     ),
 ];
@@ -63,8 +66,9 @@ async fn called(aws: &LocalAws, function: &str) -> (BTreeSet<String>, BTreeSet<S
             let run = line["span"]["run"].as_str().unwrap_or_default();
             let is_versioned = run == VERSIONED && function == "CheckRequestFunction";
             let needed = actions(line["service"].as_str().unwrap(), line["operation"].as_str().unwrap(), is_versioned);
-            // What is deleted is of all runs.
-            if run.starts_with(OURS) || function == "DeleteAudiencesFunction" {
+            // Deletions and sweeps are about all runs.
+            let is_about_all = ["DeleteAudiencesFunction", "PublishOutcomeFunction"].contains(&function);
+            if run.starts_with(OURS) || is_about_all {
                 ours.extend(needed.iter().cloned());
             }
             all.extend(needed);
@@ -108,16 +112,18 @@ async fn reach_every_call(aws: &LocalAws) {
     aws.ask_emulator("_emulator/age", &json!({"namePrefix": OURS, "seconds": 31 * 86_400})).await.unwrap();
     delete_old(aws).await;
 
-    // Ends are told after the runs have ended.
-    let told = async {
-        while !aws.log("TellEndFunction").await.unwrap().iter().any(|line| {
+    let swept = aws.invoke("PublishOutcomeFunction", &outcomes::hourly()).await.unwrap();
+    assert!(!swept.failed, "{swept:?}");
+    // Outcomes are published after the runs have ended.
+    let published = async {
+        while !aws.log("PublishOutcomeFunction").await.unwrap().iter().any(|line| {
             let line: Value = serde_json::from_str(line).unwrap_or_default();
-            line["message"] == "told an end" && line["span"]["run"] == run.as_str()
+            line["message"] == "published an outcome" && line["span"]["run"] == run.as_str()
         }) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(BOUND, told).await.unwrap();
+    tokio::time::timeout(BOUND, published).await.unwrap();
 }
 
 #[tokio::test]

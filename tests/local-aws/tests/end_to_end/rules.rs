@@ -9,7 +9,7 @@ use super::{aws, script};
 async fn the_rules_take_uploads_and_ends_of_this_stack_and_nothing_else() {
     let aws = aws().await;
     let change = |machine: &str, status: &str| {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/tell-end.json")).unwrap();
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/publish-outcome.json")).unwrap();
         event["detail"]["stateMachineArn"] = json!(machine);
         event["detail"]["status"] = json!(status);
         event

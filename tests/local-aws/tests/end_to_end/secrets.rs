@@ -1,11 +1,11 @@
 //! That user ids, SQL text and query parameters do not leave: not in logs (which the figures are in, too), reports,
-//! notifications, events and histories of runs that began with an upload.
+//! notifications, events, records of outcomes and histories of runs that began with an upload.
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::ends::heard;
+use super::outcomes::heard;
 use super::{aws, data, run_of_upload, script};
 
 const FUNCTIONS: [&str; 10] = [
@@ -15,9 +15,9 @@ const FUNCTIONS: [&str; 10] = [
     "CheckStatus",
     "StartExport",
     "WriteReport",
-    "TellEnd",
+    "PublishOutcome",
     "StartSegment",
-    "CountSegment",
+    "CountSegmentOutput",
     "DeleteAudiences",
 ];
 
@@ -40,7 +40,7 @@ async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() 
         ("requests/marked-typo.json", typo.to_string()),
     ];
     let outputs = ["NotificationTopicArn", "EventBusName"].map(|output| aws.output(output).unwrap());
-    let queue = script(aws, &["ends.py", "subscribe", outputs[0], outputs[1]]).await;
+    let queue = script(aws, &["outcomes.py", "subscribe", outputs[0], outputs[1]]).await;
     let mut left = String::new();
     for (key, body) in uploads {
         aws.upload(key, body, &[]).await.unwrap();
@@ -49,16 +49,22 @@ async fn what_is_marked_as_secret_is_in_no_log_report_notification_or_history() 
         assert!(history.contains(key), "the history has its data: {history}");
         let (subject, words, event) = heard(aws, queue.trim(), &run.arn).await;
         writeln!(left, "{run:?}\n{history}\n{subject}\n{words}\n{event}").unwrap();
-        for report in aws.list(&format!("s3://{bucket}/reports/{}/", run.name)).await.unwrap() {
+        for report in aws.list(&format!("s3://{bucket}/{}", run.report_folder())).await.unwrap() {
             left += &String::from_utf8(aws.read(&report).await.unwrap()).unwrap();
         }
+    }
+    for record in aws.list(&format!("s3://{bucket}/outcomes/")).await.unwrap() {
+        left += &String::from_utf8(aws.read(&record).await.unwrap()).unwrap();
     }
     for function in FUNCTIONS {
         for line in aws.log(&format!("{function}Function")).await.unwrap() {
             writeln!(left, "{line}").unwrap();
         }
     }
-    assert!(left.contains("marked-good") && left.contains("<svg"), "nothing was looked at");
+    assert!(
+        left.contains("marked-good") && left.contains("<svg") && left.contains("redriveCount"),
+        "nothing was looked at"
+    );
     if let Some(line) = left.lines().find(|line| line.contains("MARKED")) {
         panic!("a secret left: {line}");
     }

@@ -1,7 +1,7 @@
 //! From a segment request to segments, by upload and by hand, and what may go wrong on the way.
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use local_aws::LocalAws;
+use local_aws::{Execution, LocalAws};
 use serde_json::{Value, json};
 
 use super::{accepted, answered, aws, data, members, precision, run_of_input, run_of_upload};
@@ -30,10 +30,10 @@ async fn output(aws: &LocalAws, answer: &Value) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The page and the twin of a run's report, which lie where every report lies.
-async fn report(aws: &LocalAws, run: &str) -> (String, String, Value) {
+/// The page of a run's report, and the report as JSON.
+async fn report(aws: &LocalAws, run: &Execution) -> (String, String, Value) {
     let bucket = aws.output("SeedBucketName").unwrap();
-    let place = format!("s3://{bucket}/reports/{run}/index.html");
+    let place = format!("s3://{bucket}/{}index.html", run.report_folder());
     let page = String::from_utf8(aws.read(&place).await.unwrap()).unwrap();
     let twin = aws.read(&place.replace("index.html", "report.json")).await.unwrap();
     (place, page, serde_json::from_slice(&twin).unwrap())
@@ -66,7 +66,7 @@ async fn an_uploaded_request_ends_in_segments_of_users_who_like_the_items() {
     assert!(lines[3]["error"].is_string(), "{}", lines[3]);
 
     assert!(answer["statusChecks"].as_u64().unwrap() > 0 && answer["quotaWaits"].is_u64(), "{answer}");
-    let (place, page, twin) = report(aws, &run.name).await;
+    let (place, page, twin) = report(aws, &run).await;
     assert_eq!(answer["report"], place);
     let words = "Your segment is ready in part: 150 users for 3 of 4 lines of input.";
     assert!(page.contains(words) && page.contains(answer["batchSegmentJobArn"].as_str().unwrap()), "{page}");
@@ -90,7 +90,7 @@ async fn attributes_started_by_hand_end_in_a_segment_for_each_line() {
     assert_eq!(answer["input"], json!({"lines": 4, "kind": "itemAttributes"}));
     let counted = json!({"lines": 4, "users": 200, "errorLines": 0, "firstError": null});
     assert_eq!(answer["output"], counted);
-    let (place, page, twin) = report(aws, &run.name).await;
+    let (place, page, twin) = report(aws, &run).await;
     assert_eq!((&answer["report"], &twin["run"]["outcome"]), (&json!(place), &json!("READY")));
     assert!(page.contains("Your segment is ready: 200 users for 4 lines of input."), "{page}");
     let precision = precision(&users(&output(aws, answer).await[0]), &members("runners"));
@@ -106,7 +106,7 @@ async fn a_job_that_is_active_with_an_error_in_each_line_is_no_success() {
     assert_eq!(run.error.as_deref(), Some("SegmentFailed"));
     let cause = run.cause.unwrap();
     assert!(cause.contains("each of its 4 lines is an error"), "{cause}");
-    let (place, page, twin) = report(aws, &run.name).await;
+    let (place, page, twin) = report(aws, &run).await;
     assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
     assert!(page.contains("each of its 4 lines is an error") && page.contains("What the job wrote"), "{page}");
     assert_eq!((&twin["run"]["outcome"], &twin["segment"]["output"]["errorLines"]), (&json!("FAILED"), &json!(4)));
@@ -127,17 +127,19 @@ async fn a_segment_request_or_an_input_that_is_wrong_starts_nothing() {
     let aws = aws().await;
     let good = request(aws, "bad-input", ITEMS, "{\"itemId\":\"r03\"}\n{\"itemAttributes\":\"x\"}\n").await;
     let mixed = run_of_input(aws, WORKFLOW, "mixed-input", &good).await;
+    let mixed_folder = mixed.report_folder();
     assert_eq!(mixed.error.as_deref(), Some("InvalidSeed"));
     assert!(mixed.cause.unwrap().contains("line 2 is of another kind"));
     let mut typo = good;
     typo["numResult"] = json!(5);
     let typo = run_of_input(aws, WORKFLOW, "typo", &typo).await;
+    let typo_folder = typo.report_folder();
     assert_eq!(typo.error.as_deref(), Some("InvalidRequest"));
     assert!(typo.cause.unwrap().contains("did you mean numResults?"));
     assert_eq!(accepted(aws, "CreateBatchSegmentJob", "bad-input").await, 0);
     let bucket = aws.output("SeedBucketName").unwrap();
-    for run in ["mixed-input", "typo"] {
-        assert_eq!(aws.list(&format!("s3://{bucket}/reports/{run}/")).await.unwrap(), Vec::<String>::new());
+    for run in [mixed_folder, typo_folder] {
+        assert_eq!(aws.list(&format!("s3://{bucket}/{run}")).await.unwrap(), Vec::<String>::new());
     }
 }
 
@@ -149,7 +151,7 @@ async fn a_segment_job_that_fails_tells_the_services_reason() {
     assert_eq!((&run.status, run.error.as_deref()), (&ExecutionStatus::Failed, Some("SegmentFailed")));
     let cause = run.cause.unwrap();
     assert!(cause.contains("The role may not read the input."), "{cause}");
-    let (place, page, twin) = report(aws, &run.name).await;
+    let (place, page, twin) = report(aws, &run).await;
     assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
     assert!(page.contains("The role may not read the input.") && !page.contains("What the job wrote"), "{page}");
     assert_eq!((&twin["run"]["error"], &twin["segment"]["outputLocation"]), (&json!("SegmentFailed"), &Value::Null));

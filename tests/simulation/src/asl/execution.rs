@@ -27,6 +27,8 @@ pub enum ExecutionStatus {
     Succeeded(Value),
     /// It has failed with this error.
     Failed(Failure),
+    /// It was stopped.
+    Aborted,
 }
 
 /// A state that an execution entered.
@@ -240,6 +242,19 @@ impl Execution {
         self.frames.get(frame).map_or(0, |frame| frame.token)
     }
 
+    /// Stops the execution. What is under way is ignored when it is answered.
+    pub(crate) fn stop(&mut self, now: Timestamp) {
+        for frame in &mut self.frames {
+            frame.token += 1;
+            if frame.phase != Phase::Succeeded {
+                frame.phase = Phase::Aborted;
+            }
+        }
+        self.usage.events += 1;
+        self.end_time = Some(now);
+        self.status = ExecutionStatus::Aborted;
+    }
+
     /// Makes a failed execution run again, and returns the frames that enter their state again.
     ///
     /// # Errors
@@ -249,8 +264,8 @@ impl Execution {
         match &self.status {
             ExecutionStatus::Running => return Err("it runs"),
             ExecutionStatus::Succeeded(_) => return Err("it has succeeded"),
-            ExecutionStatus::Failed(_) if self.usage.events >= MAX_EVENTS => return Err("its history is full"),
-            ExecutionStatus::Failed(_) => {}
+            _ if self.usage.events >= MAX_EVENTS => return Err("its history is full"),
+            ExecutionStatus::Failed(_) | ExecutionStatus::Aborted => {}
         }
         let age = self.end_time.map_or(Duration::ZERO, |end| now.since(end));
         if age > REDRIVABLE_TIME {

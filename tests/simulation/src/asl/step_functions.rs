@@ -248,6 +248,21 @@ impl<E> StepFunctions<E> {
         Ok(())
     }
 
+    /// Stops an execution that runs, and returns whether it ran.
+    pub fn stop_execution(&mut self, id: ExecutionId) -> bool {
+        let runs = *self.execution(id).status() == ExecutionStatus::Running;
+        if runs {
+            self.executions[id.0].stop(self.now);
+        }
+        runs
+    }
+
+    /// Returns when something is due next, or `None` if nothing is.
+    #[must_use]
+    pub fn next_time(&self) -> Option<Timestamp> {
+        self.queue.peek().map(|next| next.time)
+    }
+
     fn enter(&mut self, execution: ExecutionId, frame: usize) {
         let token = self.execution(execution).token(frame);
         self.push(self.now, Due::Signal(TaskToken { execution, frame, token }, Signal::Enter));

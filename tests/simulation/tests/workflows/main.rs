@@ -5,7 +5,7 @@
 
 mod audience;
 mod budget;
-mod dead_letters;
+mod redeliver;
 mod scripted;
 mod segment;
 mod usage;

@@ -15,6 +15,7 @@
 //! | `retries.rs` | every error of Lambda has a handler |
 //! | `definitions.rs` | the workflows as Step Functions reads them |
 //! | `resources.rs` | conditions, replacement, retention, partitions |
+//! | `outcomes.rs` | queues, records, and alarms on lost messages |
 //! | `build.rs` | `sam build` gets every parameter that it reads |
 //! | `limits.rs` | sizes that AWS limits |
 //! | `types.rs` | the limits of our types are those of the services |
@@ -27,6 +28,7 @@ mod definitions;
 mod expansion;
 mod limits;
 mod models;
+mod outcomes;
 mod parameters;
 mod permissions;
 mod policies;

@@ -142,7 +142,7 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Result<ExitCode> {
 
 /// The run's report, where it has one: copied to where it outlives the local AWS, and its web address until then.
 async fn saved_report(aws: &LocalAws, execution: &Execution) -> Result<Option<(PathBuf, String)>> {
-    let place = format!("s3://{}/reports/{}/index.html", aws.output("SeedBucketName")?, execution.name);
+    let place = format!("s3://{}/{}index.html", aws.output("SeedBucketName")?, execution.report_folder());
     if aws.list(&place).await?.is_empty() {
         return Ok(None);
     }

@@ -49,7 +49,7 @@ def each_letter_is_delivered_to_the_function_it_was_for_and_deleted(definition):
     execution, delivered, deleted = drive(definition, [UPLOAD, END, record, DAILY], [{}] * 4)
     assert execution.output == {"delivered": 4}, execution
     functions = [function for function, _ in delivered]
-    assert "ReceiveUpload" in functions[0] and "TellEnd" in functions[1] and functions[2] == functions[0], functions
+    assert "ReceiveUpload" in functions[0] and "PublishOutcome" in functions[1] and functions[2] == functions[0], functions
     assert "DeleteAudiences" in functions[3], functions
     assert [event for _, event in delivered] == [UPLOAD, END, UPLOAD, DAILY]
     assert deleted == ["r0", "r1", "r2", "r3"]

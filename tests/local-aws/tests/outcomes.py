@@ -1,7 +1,7 @@
-"""What a subscriber hears of the ends of runs. Run with a virtual environment that has boto3:
+"""What a subscriber receives about the outcomes of runs. Run with a virtual environment that has boto3:
 
-python ends.py subscribe TOPIC_ARN BUS_NAME    makes a queue that hears both, and prints its URL
-python ends.py hear QUEUE_URL COUNT            prints so many messages as JSON lines, within a minute
+python outcomes.py subscribe TOPIC_ARN BUS_NAME    makes a queue that receives both, and prints its URL
+python outcomes.py hear QUEUE_URL COUNT            prints so many messages as JSON lines, within a minute
 """
 
 import json
@@ -14,7 +14,7 @@ import boto3
 
 def subscribe(topic, bus):
     sqs, sns, events = boto3.client("sqs"), boto3.client("sns"), boto3.client("events")
-    name = f"ends-{uuid.uuid4()}"
+    name = f"outcomes-{uuid.uuid4()}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allowed = {"Effect": "Allow", "Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]},
