@@ -447,9 +447,10 @@ fn count_workflow(table: &mut Table) -> Result<(), Failure> {
             &ours,
             &BTreeMap::from([
                 ("IsThereAnAudience", (0, "", "StartGeneration")),
-                ("IsGenerationReady", (generation - 1, "WaitForGeneration", "StartEachExport")),
-                ("HaveExportsEnded", (export - 1, "WaitForExports", "WriteReport")),
-                ("HasRunEndedWell", (1, "AudienceReady", "")),
+                ("IsGenerationStarted", (1, "CheckGeneration", "")),
+                ("IsGenerationReady", (generation - 1, "WaitForGeneration", "StartExports")),
+                ("AreExportsComplete", (export - 1, "WaitForExports", "WriteReport")),
+                ("HasRunSucceeded", (1, "AudienceReady", "")),
             ]),
             SIZES,
         )?;

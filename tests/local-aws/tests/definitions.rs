@@ -110,7 +110,7 @@ fn error_lists(state: &Value, list: &str) -> Vec<Vec<String>> {
 
 /// Returns each task of the two workflows whose function has such a name.
 fn tasks_of(function: &str) -> Vec<(String, Value)> {
-    let workflows = machines().into_iter().filter(|(machine, _)| !machine.starts_with("dead-letters"));
+    let workflows = machines().into_iter().filter(|(machine, _)| !machine.starts_with("redeliver"));
     let states = workflows.flat_map(|(machine, states)| {
         states.into_iter().map(move |(name, state)| (format!("{machine}/{name}"), state))
     });
@@ -243,12 +243,12 @@ fn calls_that_only_fail_are_repeated_for_as_long_as_the_rule_says() {
 
 #[test]
 fn a_failed_run_names_its_report_as_the_outcome_reads_it() {
-    let rule = format!("{{% $runCause & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
+    let rule = format!(" & ($report = null ? '' : '{REPORT_LIES_AT}' & $report & '.') %}}");
     let machines = machines();
     let ends: Vec<_> = machines.iter().filter_map(|(name, states)| Some((name, states.get("RunFailed")?))).collect();
     assert_eq!(ends.len(), 2);
     for (name, end) in ends {
-        assert_eq!(end["Cause"], rule, "{name}");
+        assert!(end["Cause"].as_str().unwrap().ends_with(&rule), "{name}");
     }
 }
 
@@ -327,8 +327,8 @@ fn no_loop_goes_round_without_a_wait_and_a_check_of_the_deadline() {
     let knows_deadline =
         |state: &Value| state["Arguments"]["Payload"]["deadline"] == "{% $deadline %}" || is_choice_of_deadline(state);
     for (machine, states) in machines() {
-        // Its loop ends with the queue, which does not show a message again for an hour.
-        if machine.starts_with("dead-letters") {
+        // Its loop ends with the queue, which shows a message again only after an hour, or after 900 messages.
+        if machine.starts_with("redeliver") {
             continue;
         }
         let waits = |state: &Value| state["Type"] == "Wait";

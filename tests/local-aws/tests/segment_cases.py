@@ -1,141 +1,77 @@
-"""The segment workflow as a table of cases, as audience_cases.py has the audience's. Run with the checks' virtual
+"""Cases of the segment workflow for a second interpreter, as audience_cases.py has the audience's. Run with the checks' virtual
 environment: python segment_cases.py segment.asl.json"""
 
-from audience_cases import NOTHING, REPORT, SAID, called, drive, ended, failing, fails, main, running
+from audience_cases import (
+    CAUSES, DEADLINE, NOT_CALLED, NOT_STARTED, PASSED, REPORT, REPORT_TEXT, START, called, drive, failing, fails, main, status,
+)
+from sfnx.testing import Failure
 
 ARN = "arn:aws:personalize:us-east-1:123456789012:batch-segment-job/spring"
 CHECKED = {
-    "name": "spring",
-    "checkedRequest": "s3://b/checked/run.json",
-    "deadline": "2026-01-01T01:00:00Z",
-    "input": {"lines": 3, "kind": "itemId"},
-    "warnings": ["careful"],
-    "skipped": [],
+    "name": "spring", "checkedRequest": "s3://b/checked/run.json", "deadline": DEADLINE,
+    "input": {"lines": 3, "kind": "itemId"}, "warnings": ["careful"], "skipped": [],
     "poll": {"minSeconds": 13, "maxSeconds": 900},
 }
-STARTED = {"batchSegmentJobArn": ARN, "name": "spring", "skipped": []}
-READY = {
-    **NOTHING, "phase": "READY", "status": "ACTIVE", "outputLocation": "s3://b/out/", "createTime": "2026-01-01T00:00:05Z",
+STARTED = {
+    "start": {**NOT_STARTED, "state": "STARTED", "since": START}, "batchSegmentJobArn": ARN, "name": "spring", "skipped": [],
 }
+READY = status("READY", status="ACTIVE", outputLocation="s3://b/out/", createTime="2026-01-01T00:00:05Z")
 OUTPUT = {"lines": 3, "users": 75, "errorLines": 0, "firstError": None}
 COUNTED = {"output": OUTPUT, "skipped": [], "error": None, "cause": None}
 
 
 def a_request_becomes_segments(definition):
     execution, payloads, waits = drive(definition, {
-        "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [running(15), running(20), READY],
-        "CountSegment": [COUNTED],
+        "CheckRequest": [CHECKED], "StartSegment": [STARTED],
+        "CheckSegment": [status("RUNNING", checkAfterSeconds=15), READY], "CountSegmentOutput": [COUNTED],
     }, {"solutionVersionArn": "x"})
     assert execution.error is None, execution
     assert execution.output == {
         "name": "spring", "batchSegmentJobArn": ARN, "status": "ACTIVE", "input": CHECKED["input"],
-        "warnings": ["careful"], "skipped": [], "output": OUTPUT, "outputLocation": "s3://b/out/",
-        "report": REPORT, "quotaWaits": 0, "looks": 3,
+        "warnings": ["careful"], "skipped": [], "output": OUTPUT, "outputLocation": "s3://b/out/", "report": REPORT,
+        "deadline": DEADLINE, "quotaWaits": 0, "statusChecks": 2,
     }, execution.output
-    report = called(payloads, "WriteReport")[0]
-    assert report["engine"] == "segment" and report["batchSegmentJobArn"] == ARN and report["segment"] == READY, report
-    assert (report["input"], report["output"]) == (CHECKED["input"], OUTPUT) and report["warnings"] == ["careful"]
-    assert (report["error"], report["cause"], report["quotaWaits"], report["skipped"]) == (None, None, 0, []), report
-    assert report["checkedRequest"] == CHECKED["checkedRequest"] and report["deadline"] == CHECKED["deadline"]
-    assert report["segmentStartTime"] and set(report["execution"]) == {"id", "name", "startTime"}
-    assert [wait.seconds for wait in waits] == [15, 20], waits
-    check = called(payloads, "CheckRequest")[0]
-    assert check["engine"] == "segment" and check["input"] == {"solutionVersionArn": "x"}
-    start = called(payloads, "StartSegment")[0]
-    assert start["checkedRequest"] == CHECKED["checkedRequest"] and start["deadline"] == CHECKED["deadline"]
-    assert start["attempt"] == {"retryCount": 0, "redriveCount": 0, "quotaWaits": 0}
-    assert (start["inputKind"], start["skipped"]) == ("itemId", []), start
-    looks = called(payloads, "CheckSegment")
-    assert [look["wasThere"] for look in looks] == [False, True, True]
-    assert looks[0]["batchSegmentJobArn"] == ARN and looks[0]["startTime"]
-    assert [look["poll"] for look in looks] == [CHECKED["poll"]] * 3
-    assert check["stack"]["segmentRoleArn"] == "${SegmentRoleArn}", check["stack"]
-    count = called(payloads, "CountSegment")[0]
-    assert count["outputLocation"] == "s3://b/out/" and count["createTime"] == READY["createTime"]
+    assert [wait.seconds for wait in waits] == [15], waits
+    count = called(payloads, "CountSegmentOutput")[0]
+    assert (count["outputLocation"], count["createTime"]) == ("s3://b/out/", READY["createTime"]), count
 
 
-def an_output_of_errors_alone_is_no_success(definition):
-    nothing = {"output": OUTPUT, "skipped": [], "error": "SegmentFailed", "cause": "each of its 3 lines is an error"}
-    execution, payloads, _ = drive(definition, {
-        "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [READY], "CountSegment": [nothing],
-    })
-    fails(execution, "SegmentFailed")
-    assert execution.cause == "each of its 3 lines is an error" + SAID, execution.cause
-    report = called(payloads, "WriteReport")[0]
-    assert (report["error"], report["cause"]) == ("SegmentFailed", nothing["cause"]), report
-    assert report["output"] == OUTPUT and report["segment"]["phase"] == "READY", report
-
-
-def a_job_that_ends_badly_is_reported_and_the_cause_says_where(definition):
-    for phase, error in [("FAILED", "SegmentFailed"), ("FAILED", "JobDeleted"), ("EXPIRED", "DeadlineExceeded")]:
-        execution, payloads, _ = drive(definition, {
-            "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [ended(phase, error, "because")],
+def a_start_is_kept_for_each_real_cause(definition):
+    for example in CAUSES:
+        execution, payloads, waits = drive(definition, {
+            "CheckRequest": [CHECKED], "StartSegment": [Failure(example["error"], example["cause"]), STARTED],
+            "CheckSegment": [READY], "CountSegmentOutput": [COUNTED],
         })
-        fails(execution, error)
-        assert execution.cause == "because" + SAID, execution.cause
-        report = called(payloads, "WriteReport")[0]
-        assert (report["error"], report["cause"], report["output"]) == (error, "because", None), report
-        assert called(payloads, "CountSegment") == []
+        assert execution.error is None and 60 <= waits[0].seconds <= 180, (execution, waits)
+        start = called(payloads, "StartSegment")[1]["start"]
+        unknown = {**NOT_STARTED, "state": "UNKNOWN", "since": START, "error": example["error"], "cause": example["text"]}
+        assert start == (NOT_STARTED if example["error"] in NOT_CALLED else unknown), start
 
 
-def a_run_does_not_fail_for_want_of_a_report(definition):
+def a_segment_that_cannot_be_checked_at_the_deadline_is_not_known(definition):
+    execution, payloads, _ = drive(definition, {
+        "CheckRequest": [{**CHECKED, "deadline": PASSED}], "StartSegment": [STARTED], "CheckSegment": [failing("Throttled")],
+    })
+    fails(execution, "DeadlineExceeded", ARN, "is not known", "because.", REPORT_TEXT)
+    assert called(payloads, "CountSegmentOutput") == []
+
+
+def an_output_that_cannot_be_counted_does_not_fail_the_run(definition):
+    for before in [[], ["input", "recipe"]]:
+        execution, payloads, _ = drive(definition, {
+            "CheckRequest": [CHECKED], "StartSegment": [{**STARTED, "skipped": before}], "CheckSegment": [READY],
+            "CountSegmentOutput": [failing("AccessDenied")],
+        })
+        assert execution.error is None and execution.output["output"] is None, execution
+        assert execution.output["skipped"] == called(payloads, "WriteReport")[0]["skipped"] == [*before, "output"]
+
+
+def an_output_with_only_errors_fails_the_run(definition):
+    none = {**COUNTED, "error": "SegmentFailed", "cause": "Each of its 3 lines is an error."}
     execution, _, _ = drive(definition, {
-        "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [READY], "CountSegment": [COUNTED],
-        "WriteReport": [failing("AccessDenied")],
+        "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [READY], "CountSegmentOutput": [none],
     })
-    assert execution.error is None, execution
-    assert (execution.output["report"], execution.output["output"], execution.output["looks"]) == (None, OUTPUT, 1)
-
-
-def a_bad_end_without_a_report_has_its_cause_alone(definition):
-    execution, payloads, _ = drive(definition, {
-        "CheckRequest": [CHECKED], "StartSegment": [STARTED], "CheckSegment": [ended("FAILED", "SegmentFailed", "because")],
-        "WriteReport": [failing("AccessDenied")],
-    })
-    fails(execution, "SegmentFailed")
-    assert execution.cause == "because" and len(called(payloads, "WriteReport")) == 1, execution
-
-
-def an_output_that_may_not_be_read_is_told_as_not_counted(definition):
-    execution, payloads, _ = drive(definition, {
-        "CheckRequest": [{**CHECKED, "input": None, "skipped": ["input"]}],
-        "StartSegment": [{**STARTED, "skipped": ["input", "recipe"]}], "CheckSegment": [READY],
-        "CountSegment": [{"output": None, "skipped": ["input", "recipe", "output"], "error": None, "cause": None}],
-    })
-    assert execution.error is None and execution.output["output"] is None, execution
-    assert called(payloads, "StartSegment")[0]["inputKind"] is None
-    assert called(payloads, "CountSegment")[0]["skipped"] == ["input", "recipe"]
-    assert execution.output["skipped"] == called(payloads, "WriteReport")[0]["skipped"] == ["input", "recipe", "output"]
-
-
-def an_error_that_does_not_pass_ends_the_run_at_once(definition):
-    for error in ["InvalidRequest", "InvalidSeed", "AccessDenied", "NotFound", "Conflict", "DeadlineExceeded"]:
-        execution, payloads, _ = drive(definition, {"CheckRequest": [CHECKED], "StartSegment": [failing(error)]})
-        fails(execution, error, "because")
-        assert len(called(payloads, "StartSegment")) == 1 and called(payloads, "WriteReport") == []
-
-
-def a_quota_is_waited_for_and_the_next_attempt_looks_first(definition):
-    execution, payloads, waits = drive(definition, {
-        "CheckRequest": [CHECKED], "StartSegment": [failing("QuotaExceeded")] * 2 + [STARTED], "CheckSegment": [READY],
-        "CountSegment": [COUNTED],
-    })
-    assert execution.error is None, execution
-    assert execution.output["quotaWaits"] == called(payloads, "WriteReport")[0]["quotaWaits"] == 2
-    assert len(waits) == 2 and all(1 <= wait.seconds <= 180 for wait in waits), waits
-    assert [start["attempt"]["quotaWaits"] for start in called(payloads, "StartSegment")] == [0, 1, 2]
-
-
-def a_lost_answer_is_retried_and_says_so(definition):
-    for error in ["Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.OutOfMemory", "States.Timeout",
-                  "Lambda.KMSDisabledException"]:
-        execution, payloads, _ = drive(definition, {
-            "CheckRequest": [failing(error), CHECKED], "StartSegment": [failing(error), STARTED],
-            "CheckSegment": [failing(error), READY], "CountSegment": [failing(error), COUNTED],
-            "WriteReport": [failing(error), {"report": REPORT}],
-        })
-        assert execution.error is None and execution.output["report"] == REPORT, (error, execution)
-        assert [start["attempt"]["retryCount"] for start in called(payloads, "StartSegment")] == [0, 1]
+    fails(execution, "SegmentFailed", none["cause"], REPORT_TEXT)
 
 
 if __name__ == "__main__":

@@ -421,6 +421,13 @@ impl Run {
         }
     }
 
+    /// Returns the cause without the sentences that `RunFailed` adds.
+    pub(crate) fn what_happened(&self, error: &str) -> &str {
+        let cause = self.cause(error);
+        let ends = [" Deadline: ", " Report: "].into_iter().filter_map(|sentence| cause.find(sentence));
+        ends.min().map_or(cause, |end| &cause[..end])
+    }
+
     /// Asserts that the run failed with this error and that its cause contains these texts.
     pub(crate) fn fails(&self, error: &str, parts: &[&str]) {
         let cause = self.cause(error);
