@@ -122,10 +122,10 @@ impl ReceiveUpload {
         let start = self.sfn.start_execution().state_machine_arn(state_machine_arn).name(name);
         let start = start.input(json!({"upload": upload}).to_string()).customize();
         match start.config_override(Config::builder().timeout_config(timeouts)).send().await {
-            Ok(_) => info!("started the run of an upload"),
+            Ok(_) => info!("started the run of this upload"),
             // The message was delivered before.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_already_exists()) => {
-                info!("the run of this upload exists");
+                info!("the run of this upload exists already");
             }
             Err(error) => return Err(Error::from(error).doing(format_args!("starting execution {name}"))),
         }

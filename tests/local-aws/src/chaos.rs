@@ -132,13 +132,8 @@ pub async fn run(aws: &LocalAws, plan: Plan, mut tell: impl FnMut(&str)) -> Resu
                 let execution = aws.execution(arn).await?;
                 let times = number_of(&execution).map_or(0, |number| plan.repetitions(number));
                 let event = event_again(&execution);
-                let again = (0..times).map(|_| aws.invoke("ReceiveUploadFunction", &event));
-                for answer in future::join_all(again).await {
-                    let answer = answer?;
-                    if answer.failed {
-                        return Err(Error::new(format!("a repeated event was refused: {}", answer.payload)));
-                    }
-                }
+                let again = (0..times).map(|_| aws.send_message("UploadQueue", &event));
+                future::try_join_all(again).await?;
                 repeated += times;
                 known.insert(arn.clone(), execution);
             }
@@ -159,6 +154,12 @@ pub async fn run(aws: &LocalAws, plan: Plan, mut tell: impl FnMut(&str)) -> Resu
         }
         uploaded += room;
         tokio::time::sleep(POLL).await;
+    }
+    // A repeated event could still start something.
+    aws.wait_for_empty_queue("UploadQueue", Duration::from_mins(2)).await?;
+    let executions = aws.executions().await?.len();
+    if executions != known.len() {
+        return Err(Error::new(format!("repeated events started {} executions", executions - known.len())));
     }
     for execution in known.values_mut() {
         *execution = aws.execution(&execution.arn).await?;

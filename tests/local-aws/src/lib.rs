@@ -46,7 +46,7 @@ pub use crate::{
     emulator::ReceivedCall,
     error::{Error, Result},
     history::{Entered, Execution},
-    ministack::{ACCESS_KEY, Invocation, REGION},
+    ministack::{ACCESS_KEY, Invocation, REGION, Throttle},
     progress::{Lines, Progress, State, Step},
     sam::{Build, BuildOptions, STACK},
     tools::{Environment, Tool},
@@ -72,11 +72,19 @@ pub struct Options {
     pub emulator: Value,
     /// Template parameters besides those that point at the emulator and its sample model.
     pub parameters: BTreeMap<String, String>,
+    /// How Step Functions throttles starts, if it does.
+    pub throttle: Option<Throttle>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { build: BuildOptions::default(), wait_scale: 1.0, emulator: json!({}), parameters: BTreeMap::new() }
+        Self {
+            build: BuildOptions::default(),
+            wait_scale: 1.0,
+            emulator: json!({}),
+            parameters: BTreeMap::new(),
+            throttle: None,
+        }
     }
 }
 
@@ -120,7 +128,7 @@ impl LocalAws {
         let [ministack, sam, cargo_lambda] = &tools;
         let (build, (ministack, emulator)) = tokio::try_join!(
             timed(Step::Functions, progress, sam::build(sam, cargo_lambda, &options.build, &build_log, progress)),
-            timed(Step::Boot, progress, boot(ministack, &run, options.wait_scale, &configuration)),
+            timed(Step::Boot, progress, boot(ministack, &run, options, &configuration)),
         )?;
         let outputs = timed(Step::Deploy, progress, async {
             prepare(ministack.endpoint(), &configuration).await?;
@@ -233,7 +241,38 @@ impl LocalAws {
         Ok(found)
     }
 
-    /// Invokes a function by its logical id (`ReceiveUploadFunction`): an event delivered once more.
+    /// Sends a message to a queue, by the logical id of the queue (`UploadQueue`).
+    pub async fn send_message(&self, logical_id: &str, body: &Value) -> Result<()> {
+        self.ministack.send_message(&self.queue(logical_id).await?, &body.to_string()).await
+    }
+
+    /// Returns how many messages a queue has, visible or not, by its logical id (`DeadLetterQueue`).
+    pub async fn messages(&self, logical_id: &str) -> Result<usize> {
+        self.ministack.messages(&self.queue(logical_id).await?).await
+    }
+
+    /// Waits until a queue has no messages, by its logical id.
+    pub async fn wait_for_empty_queue(&self, logical_id: &str, bound: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let messages = self.messages(logical_id).await?;
+            if messages == 0 {
+                return Ok(());
+            }
+            if started.elapsed() > bound {
+                let seconds = bound.as_secs();
+                return Err(Error::new(format!("{logical_id} has {messages} messages after {seconds} s")));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The URL of a queue: the template leaves its name to `CloudFormation`.
+    async fn queue(&self, logical_id: &str) -> Result<String> {
+        self.ministack.queue(&format!("{STACK}-{logical_id}-")).await
+    }
+
+    /// Invokes a function by its logical id (`PublishOutcomeFunction`).
     pub async fn invoke(&self, logical_id: &str, payload: &Value) -> Result<Invocation> {
         self.ministack.invoke(&self.function(logical_id)?.name, payload).await
     }
@@ -328,10 +367,10 @@ async fn install(progress: &dyn Progress) -> Result<[Environment; 3]> {
 async fn boot(
     tools: &Environment,
     run: &Run,
-    wait_scale: f64,
+    options: &Options,
     configuration: &Configuration,
 ) -> Result<(MiniStack, Emulator)> {
-    let ministack = MiniStack::start(tools, run, wait_scale).await?;
+    let ministack = MiniStack::start(tools, run, options.wait_scale, options.throttle).await?;
     let emulator = Emulator::start(run, configuration, ministack.endpoint()).await?;
     Ok((ministack, emulator))
 }

@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
 
 use hyper::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Error, Result, http,
@@ -42,6 +42,15 @@ pub(crate) struct Function {
     pub(crate) log_group: String,
 }
 
+/// How Step Functions throttles starts: a bucket of starts that is filled at a constant rate.
+#[derive(Clone, Copy, Debug)]
+pub struct Throttle {
+    /// How many starts the bucket holds.
+    pub burst: u32,
+    /// How many starts are added to the bucket each second.
+    pub per_second: u32,
+}
+
 /// A running `MiniStack`.
 #[derive(Debug)]
 pub(crate) struct MiniStack {
@@ -51,7 +60,12 @@ pub(crate) struct MiniStack {
 
 impl MiniStack {
     /// Starts it; Step Functions' waits and retry intervals take `wait_scale` of their time.
-    pub(crate) async fn start(tools: &Environment, run: &Run, wait_scale: f64) -> Result<Self> {
+    pub(crate) async fn start(
+        tools: &Environment,
+        run: &Run,
+        wait_scale: f64,
+        throttle: Option<Throttle>,
+    ) -> Result<Self> {
         let port = free_port()?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let scratch = run.scratch();
@@ -69,6 +83,10 @@ impl MiniStack {
             // The roles of the functions are held to their policies.
             .env("AUTH", "true")
             .env("SFN_WAIT_SCALE", wait_scale.to_string());
+        if let Some(Throttle { burst, per_second }) = throttle {
+            let throttle = json!({"burst": burst, "perSecond": per_second});
+            command.env("START_EXECUTION_THROTTLE", throttle.to_string());
+        }
         let mut process = Process::spawn("MiniStack", command, &run.log("ministack"))?;
         let ready = format!("{endpoint}/_ministack/ready");
         process.until(READY_BOUND, async |_| http::get(&ready).await).await?;
@@ -107,9 +125,37 @@ impl MiniStack {
         Ok(Invocation { failed, payload })
     }
 
+    /// Returns the URL of a queue by the beginning of its name.
+    pub(crate) async fn queue(&self, prefix: &str) -> Result<String> {
+        let answer = self.sqs("ListQueues", &json!({ "QueueNamePrefix": prefix })).await?;
+        let url = answer["QueueUrls"][0].as_str();
+        url.map(str::to_owned).ok_or_else(|| Error::new(format!("there is no queue {prefix}…")))
+    }
+
+    /// Sends a message to a queue.
+    pub(crate) async fn send_message(&self, queue: &str, body: &str) -> Result<()> {
+        self.sqs("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body })).await.map(|_| ())
+    }
+
+    /// Returns how many messages a queue has, visible or not.
+    pub(crate) async fn messages(&self, queue: &str) -> Result<usize> {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let answer = self.sqs("GetQueueAttributes", &json!({ "QueueUrl": queue, "AttributeNames": names })).await?;
+        let count = |name: &str| answer["Attributes"][name].as_str()?.parse::<usize>().ok();
+        let counts: Option<Vec<usize>> = names.into_iter().map(count).collect();
+        let counts = counts.ok_or_else(|| Error::new(format!("{queue} does not count its messages: {answer}")))?;
+        Ok(counts.iter().sum())
+    }
+
+    async fn sqs(&self, action: &str, input: &Value) -> Result<Value> {
+        let target = format!("AmazonSQS.{action}");
+        let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.0")];
+        self.call(Method::POST, "/", "sqs", &headers, input.to_string().into_bytes()).await
+    }
+
     /// What lies in a log group, in order.
     pub(crate) async fn log(&self, group: &str) -> Result<Vec<String>> {
-        let body = serde_json::json!({ "logGroupName": group, "limit": 10_000 });
+        let body = json!({ "logGroupName": group, "limit": 10_000 });
         let headers =
             [("x-amz-target", "Logs_20140328.FilterLogEvents"), ("content-type", "application/x-amz-json-1.1")];
         let answer = self.call(Method::POST, "/", "logs", &headers, body.to_string().into_bytes()).await?;

@@ -33,7 +33,7 @@ async fn each_case_of_each_workflow_goes_where_it_should() {
     for (cases, workflow) in [
         ("audience_cases.py", "audience.asl.json"),
         ("segment_cases.py", "segment.asl.json"),
-        ("dead_letter_cases.py", "dead-letters.asl.json"),
+        ("redeliver_cases.py", "redeliver.asl.json"),
     ] {
         let (cases, workflow) = (format!("tests/local-aws/tests/{cases}"), format!("statemachine/{workflow}"));
         println!("{}", passes(&checks.program("python"), &[&cases, &workflow]));

@@ -82,6 +82,7 @@ def needed(stack):
     segment = stack.arn("personalize", "batch-segment-job/one")
     queue = stack.arn("sqs", stack.name_of("DeadLetterQueue"))
     outcomes = stack.arn("sqs", stack.name_of("OutcomeQueue"))
+    uploads = stack.arn("sqs", stack.name_of("UploadQueue"))
     bus = stack.arn("events", f"event-bus/{stack.name_of('EventBus').split('/')[-1]}")
     logs = [(f"logs:{action}", "*", {}) for action in (
         "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
@@ -93,7 +94,9 @@ def needed(stack):
         "ReceiveUploadFunctionRole": [
             ("states:StartExecution", stack.ids["AudienceStateMachine"], {}),
             ("states:StartExecution", stack.ids["SegmentStateMachine"], {}),
-            ("sqs:SendMessage", queue, {}),
+            ("sqs:ReceiveMessage", uploads, {}), ("sqs:DeleteMessage", uploads, {}),
+            ("sqs:GetQueueAttributes", uploads, {}),
+            ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": uploads}),
         ],
         "CheckRequestFunctionRole": [
             *list_all,
@@ -148,8 +151,9 @@ def needed(stack):
             "CheckRequest", "StartGeneration", "CheckStatus", "StartExport", "WriteReport", version=":1"),
         "SegmentStateMachineRole": logs + invoke(
             "CheckRequest", "StartSegment", "CheckStatus", "CountSegmentOutput", "WriteReport", version=":1"),
-        "DeadLettersStateMachineRole": logs + invoke("ReceiveUpload", "PublishOutcome", "DeleteAudiences") + [
-            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("events:PutEvents", bus, {}),
+        "RedeliverStateMachineRole": logs + invoke("PublishOutcome", "DeleteAudiences") + [
+            ("sqs:ReceiveMessage", queue, {}), ("sqs:DeleteMessage", queue, {}), ("sqs:SendMessage", uploads, {}),
+            ("events:PutEvents", bus, {}),
             ("kms:Decrypt", key, {"kms:EncryptionContext:aws:sqs:arn": queue})],
         "DeleteAudiencesFunctionRole": [
             ("cleanrooms-ml:ListAudienceGenerationJobs", "*", {}),
@@ -242,6 +246,8 @@ def refused(stack):
     yield "states:StopExecution", machine.replace(":stateMachine:", ":execution:") + ":one", {}
     yield "states:UpdateStateMachine", machine, {}
     yield "lambda:InvokeFunction", stack.arn("lambda", "function:another"), {}
+    # Only Lambda invokes it, with messages of the upload queue.
+    yield "lambda:InvokeFunction", stack.function("ReceiveUploadFunction"), {}
     # Workflows call published versions.
     yield "lambda:InvokeFunction", stack.function("CheckRequestFunction"), {}
     for action in ("UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"):
@@ -250,7 +256,7 @@ def refused(stack):
     yield "sns:Subscribe", stack.ids["NotificationTopic"], {}
     yield "events:PutEvents", stack.arn("events", "event-bus/default"), {}
     yield "sqs:SendMessage", stack.arn("sqs", "another"), {}
-    for queue in ("DeadLetterQueue", "OutcomeQueue"):
+    for queue in ("DeadLetterQueue", "OutcomeQueue", "UploadQueue"):
         yield "sqs:PurgeQueue", stack.arn("sqs", stack.name_of(queue)), {}
     yield "sqs:SendMessage", stack.arn("sqs", stack.name_of("OutcomeQueue")), {}
     yield "states:DescribeExecution", stack.arn("states", "execution:another:one"), {}

@@ -130,8 +130,8 @@ async fn each_workflow_is_watched_and_logs_no_data() {
         let logging = &machine["LoggingConfiguration"];
         assert_eq!(logging["Level"], "ERROR", "{id}");
         assert_eq!(logging["IncludeExecutionData"], false, "{id}");
-        // Started by hand: who starts it sees how it ends.
-        let is_by_hand = id == "DeadLettersStateMachine";
+        // An operator starts it and sees how it ends.
+        let is_by_hand = id == "RedeliverStateMachine";
         let watches =
             |alarm: &&&Value| alarm["MetricName"] == "ExecutionsFailed" && alarm["Dimensions"][0]["Value"]["Ref"] == id;
         assert_eq!(alarms.values().filter(watches).count(), usize::from(!is_by_hand), "{id}");

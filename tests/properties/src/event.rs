@@ -12,6 +12,10 @@ use crate::refusal::tells_no_value;
 pub fn event(bytes: &[u8]) {
     // Whatever is no JSON does not reach a function.
     let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return };
+    // A message of the upload queue.
+    if let Some(body) = document["Records"][0]["body"].as_str() {
+        event(body.as_bytes());
+    }
     match read_event::<EventBridgeEvent<ObjectCreated>>(document.clone()) {
         Ok(event) => starts_a_run(&Upload::from(event.detail)),
         Err(error) => tells_no_value(error, &document),

@@ -10,7 +10,10 @@ use flate2::write::GzEncoder;
 use local_aws::LocalAws;
 use serde_json::{Value, json};
 
-use super::{BOUND, accepted, answered, aws, data, members, precision, precision_of, run_of_input, run_of_upload};
+use super::{
+    BOUND, accepted, answered, aws, data, members, object_created, precision, precision_of, received, run_of_input,
+    run_of_upload,
+};
 
 const WORKFLOW: &str = "AudienceStateMachineArn";
 
@@ -121,10 +124,9 @@ async fn a_repeated_event_starts_nothing_and_a_new_upload_to_the_key_is_a_new_ru
             "version-id": upload_detail.get("versionId"), "size": upload_detail["size"]}},
     });
     for _ in 0..3 {
-        let again = aws.invoke("ReceiveUploadFunction", &event).await.unwrap();
-        assert!(!again.failed, "{}", again.payload);
-        assert_eq!(again.payload["executionArn"], run.arn);
+        aws.send_message("UploadQueue", &event).await.unwrap();
     }
+    received(aws, &run.name, 4).await;
     assert_eq!(aws.executions_of_upload(key).await.unwrap().len(), 1);
     assert_eq!(accepted(aws, "StartAudienceGenerationJob", &run.name).await, 1);
 
@@ -141,33 +143,35 @@ async fn a_repeated_event_starts_nothing_and_a_new_upload_to_the_key_is_a_new_ru
     }
 }
 
-/// S3's event for an upload, as EventBridge delivers it.
-fn object_created(bucket: &str, key: &str, sequencer: &str) -> Value {
-    json!({
-        "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": "000000000000",
-        "time": "2026-11-22T16:00:00Z", "region": "us-east-1", "resources": [],
-        "detail": {"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "sequencer": sequencer}},
-    })
-}
-
 #[tokio::test]
 async fn deliveries_at_the_same_time_and_out_of_order_start_one_execution_for_each_upload() {
     let aws = aws().await;
     let bucket = aws.output("SeedBucketName").unwrap();
     let key = "seeds/never-uploaded/concurrent.jsonl";
-    let events: Vec<Value> = ["002", "001", "003"].map(|sequencer| object_created(bucket, key, sequencer)).into();
-    let deliveries = events.iter().cycle().take(15).map(|event| aws.invoke("ReceiveUploadFunction", event));
-    let answers = futures_util::future::join_all(deliveries).await;
-    let answers: HashSet<String> = answers
-        .into_iter()
-        .map(|answer| answer.unwrap().payload["executionArn"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(answers.len(), 3);
-    assert_eq!(aws.executions_of_upload(key).await.unwrap().len(), 3);
-    for arn in answers {
-        let run = aws.wait_for_execution(&arn, BOUND).await.unwrap();
+    let events: Vec<Value> = ["002", "001", "003"]
+        .map(|sequencer| {
+            let mut event = object_created(bucket, key);
+            event["detail"]["object"]["sequencer"] = json!(sequencer);
+            event
+        })
+        .into();
+    let deliveries = events.iter().cycle().take(15).map(|event| aws.send_message("UploadQueue", event));
+    futures_util::future::try_join_all(deliveries).await.unwrap();
+    let runs = tokio::time::timeout(BOUND, async {
+        loop {
+            let runs = aws.executions_of_upload(key).await.unwrap();
+            if runs.len() >= 3 {
+                break runs;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    for run in runs.await.unwrap() {
+        received(aws, &run.name, 5).await;
+        let run = aws.wait_for_execution(&run.arn, BOUND).await.unwrap();
         assert_eq!(run.error.as_deref(), Some("NotFound"), "{:?}", run.cause);
     }
+    assert_eq!(aws.executions_of_upload(key).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

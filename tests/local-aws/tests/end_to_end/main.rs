@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 mod audiences;
-mod dead_letters;
 mod hostile;
 mod outcomes;
 mod privileges;
+mod redeliver;
 mod retention;
 mod rules;
 mod secrets;
@@ -121,6 +121,30 @@ async fn accepted(aws: &LocalAws, operation: &str, name: &str) -> usize {
 fn answered(run: &Execution) -> &Value {
     assert_eq!(run.status, ExecutionStatus::Succeeded, "{:?}: {:?}", run.error, run.cause);
     run.output.as_ref().unwrap()
+}
+
+/// Returns the event of the sample message of the upload queue, for an object of this bucket with this key.
+fn object_created(bucket: &str, key: &str) -> Value {
+    let batch: Value = serde_json::from_str(include_str!("../../../events/receive-upload.json")).unwrap();
+    let mut event: Value = serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
+    event["detail"]["bucket"]["name"] = json!(bucket);
+    event["detail"]["object"]["key"] = json!(key);
+    event
+}
+
+/// Waits until `receive-upload` has received so many messages of a run.
+async fn received(aws: &LocalAws, run: &str, messages: usize) {
+    let lines = async || {
+        let log = aws.log("ReceiveUploadFunction").await.unwrap();
+        let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["span"]["run"] == run && line["message"].to_string().contains("this upload")).count()
+    };
+    let all = async {
+        while lines().await < messages {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(BOUND, all).await.unwrap();
 }
 
 /// Runs one of the Python scripts beside this folder, with boto3 and the local AWS.

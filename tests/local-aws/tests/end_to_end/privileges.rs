@@ -17,20 +17,19 @@ const OURS: &str = "privileges-";
 /// Reads each object in the version that was uploaded, as on AWS: the local events have no version.
 const VERSIONED: &str = "privileges-versioned";
 
+/// The functions that Lambda invokes with messages of a queue.
+const READ_A_QUEUE: &[&str] = &["ReceiveUploadFunction", "PublishOutcomeFunction"];
+
 /// What roles allow though their functions never call it, and why.
 const NOT_CALLED: [(&str, &[&str], &str); 8] = [
     ("kms:Decrypt", &[], "Lambda and S3 decrypt as the function"),
     ("logs:CreateLogGroup", &[], "AWS's policy for functions has it; the stack makes the groups itself"),
     ("logs:CreateLogStream", &[], "Lambda writes the log"),
     ("logs:PutLogEvents", &[], "Lambda writes the log"),
-    ("sqs:ReceiveMessage", &["PublishOutcomeFunction"], "Lambda reads the queue as the function"),
-    ("sqs:DeleteMessage", &["PublishOutcomeFunction"], "Lambda removes the messages as the function"),
-    ("sqs:GetQueueAttributes", &["PublishOutcomeFunction"], "Lambda reads the queue as the function"),
-    (
-        "sqs:SendMessage",
-        &["ReceiveUploadFunction", "DeleteAudiencesFunction"],
-        "Lambda hands over an event whose function failed thrice",
-    ),
+    ("sqs:ReceiveMessage", READ_A_QUEUE, "Lambda reads the queue as the function"),
+    ("sqs:DeleteMessage", READ_A_QUEUE, "Lambda removes the messages as the function"),
+    ("sqs:GetQueueAttributes", READ_A_QUEUE, "Lambda reads the queue as the function"),
+    ("sqs:SendMessage", &["DeleteAudiencesFunction"], "Lambda sends an event whose function failed three times"),
 ];
 
 /// The actions that a call needs.

@@ -1,31 +1,26 @@
-//! That what could not be delivered is delivered again by one command.
+//! One command delivers the messages of the dead-letter queue again.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{aws, run_of_input, run_of_upload, script};
+use super::{aws, object_created, run_of_input, run_of_upload};
 
 #[tokio::test]
-async fn dead_letters_are_delivered_again_and_leave_the_queue() {
+async fn uploads_in_the_dead_letter_queue_start_their_runs_and_leave_the_queue() {
     let aws = aws().await;
-    let queue = aws.output("DeadLetterQueueUrl").unwrap();
     let bucket = aws.output("SeedBucketName").unwrap();
-    let event = |key: &str| {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/receive-upload.json")).unwrap();
-        event["detail"]["bucket"]["name"] = json!(bucket);
-        event["detail"]["object"]["key"] = json!(key);
-        event
-    };
     // EventBridge leaves the event, Lambda a record of it.
-    let record =
-        json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event("seeds/dead-2.jsonl")});
-    for letter in [event("seeds/dead-1.jsonl"), record] {
-        script(aws, &["dead_letters.py", "send", queue, &letter.to_string()]).await;
+    let record = json!({
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": object_created(bucket, "seeds/redelivered-2.jsonl"),
+    });
+    for message in [object_created(bucket, "seeds/redelivered-1.jsonl"), record] {
+        aws.send_message("DeadLetterQueue", &message).await.unwrap();
     }
-    let delivery = run_of_input(aws, "DeadLettersStateMachineArn", "deliver-again", &json!({})).await;
-    assert_eq!(delivery.output, Some(json!({"delivered": 2})), "{delivery:?}");
-    assert_eq!(script(aws, &["dead_letters.py", "count", queue]).await.trim(), "0");
-    for key in ["seeds/dead-1.jsonl", "seeds/dead-2.jsonl"] {
-        // The run is there; the object never was.
+    let run = run_of_input(aws, "RedeliverStateMachineArn", "redeliver", &json!({})).await;
+    assert_eq!(run.output, Some(json!({"delivered": 2})), "{run:?}");
+    assert_eq!(aws.messages("DeadLetterQueue").await.unwrap(), 0);
+    for key in ["seeds/redelivered-1.jsonl", "seeds/redelivered-2.jsonl"] {
+        // The run exists; the object never did.
         assert_eq!(run_of_upload(aws, key).await.error.as_deref(), Some("NotFound"), "{key}");
     }
 }

@@ -3,7 +3,7 @@
 use local_aws::STACK;
 use serde_json::{Value, json};
 
-use super::{aws, script};
+use super::{aws, object_created, script};
 
 #[tokio::test]
 async fn the_rules_take_uploads_and_ends_of_this_stack_and_nothing_else() {
@@ -15,10 +15,8 @@ async fn the_rules_take_uploads_and_ends_of_this_stack_and_nothing_else() {
         event
     };
     let created = |bucket: &str, key: &str, kind: &str| {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/receive-upload.json")).unwrap();
+        let mut event = object_created(bucket, key);
         event["detail-type"] = json!(kind);
-        event["detail"]["bucket"]["name"] = json!(bucket);
-        event["detail"]["object"]["key"] = json!(key);
         event
     };
     let mut cases = Vec::new();
@@ -31,7 +29,7 @@ async fn the_rules_take_uploads_and_ends_of_this_stack_and_nothing_else() {
             cases.push((change(machine, status), json!([])));
         }
     }
-    for machine in [aws.output("DeadLettersStateMachineArn").unwrap(), "arn:aws:states:us-east-1:1:stateMachine:other"]
+    for machine in [aws.output("RedeliverStateMachineArn").unwrap(), "arn:aws:states:us-east-1:1:stateMachine:other"]
     {
         cases.push((change(machine, "FAILED"), json!([])));
     }

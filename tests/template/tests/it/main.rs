@@ -18,6 +18,7 @@
 //! | `outcomes.rs` | queues, records, and alarms on lost messages |
 //! | `build.rs` | `sam build` gets every parameter that it reads |
 //! | `limits.rs` | sizes that AWS limits |
+//! | `uploads.rs` | the queue between an upload and its run |
 //! | `types.rs` | the limits of our types are those of the services |
 
 #![allow(clippy::unwrap_used)]
@@ -36,4 +37,5 @@ mod resolve;
 mod resources;
 mod retries;
 mod types;
+mod uploads;
 mod versions;

@@ -7,10 +7,6 @@ use serde_json::Value;
 use crate::policies::{statements_of_role, strings};
 use crate::resolve::Stack;
 
-/// Functions with a failure destination and without an alarm about it, with the reason.
-const WITHOUT_ALARM: [(&str, &str); 1] =
-    [("ReceiveUploadFunction", "its uploads will come through a queue, and the destination goes away")];
-
 /// Returns the mappings of queues to functions: the mapping, its queue and its function.
 fn mappings(stack: &Stack) -> Vec<(&Value, &Value, &Value)> {
     let queues = stack.of_type("AWS::SQS::Queue");
@@ -125,7 +121,6 @@ fn a_function_that_cannot_reach_its_destination_has_an_alarm() {
         let has_destination = configs.values().any(|config| {
             named(config["FunctionName"].as_str().unwrap()) && !config["DestinationConfig"]["OnFailure"].is_null()
         });
-        let needs = has_destination && !WITHOUT_ALARM.iter().any(|(function, _)| *function == id);
-        assert_eq!(alarmed.iter().any(|name| named(name)), needs, "{id}: {alarmed:?}");
+        assert_eq!(alarmed.iter().any(|name| named(name)), has_destination, "{id}: {alarmed:?}");
     }
 }

@@ -276,6 +276,45 @@ fn variables_of_a_version_under_an_earlier_key_stay_readable() {
     }
 }
 
+/// SQS encrypts a message with the key of the queue at that time.
+#[test]
+fn messages_under_an_earlier_key_stay_readable() {
+    let (stacks, earlier) = after_another_key();
+    let mut unreadable = BTreeSet::new();
+    for stack in &stacks {
+        for role in stack.of_type("AWS::IAM::Role").into_keys() {
+            let statements = statements_of_role(stack, role);
+            let reading = statements.iter().filter(|statement| statement.allows("sqs:ReceiveMessage"));
+            for queue in reading.flat_map(Statement::resources) {
+                if !may_decrypt(stack, role, earlier, "kms:EncryptionContext:aws:sqs:arn", queue) {
+                    unreadable.insert(format!("{role}: {queue}"));
+                }
+            }
+        }
+    }
+    assert!(unreadable.is_empty(), "these roles cannot decrypt messages under an earlier key: {unreadable:?}");
+}
+
+/// SQS developer guide, *sqs-key-management*: who sends to an encrypted queue needs both on its key.
+#[test]
+fn a_role_that_sends_to_a_queue_may_use_its_key() {
+    let key = parameter("KmsKeyArn");
+    let stack = Stack::new(&key.set_to(key.values[0]));
+    for role in stack.of_type("AWS::IAM::Role").into_keys() {
+        let statements = statements_of_role(&stack, role);
+        let sends = statements.iter().any(|statement| statement.allows("sqs:SendMessage"));
+        for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
+            let may_use = statements.iter().any(|statement| {
+                let services = strings(&statement.value["Condition"]["StringEquals"]["kms:ViaService"]);
+                statement.allows(action)
+                    && statement.resources().contains(&key.values[0])
+                    && services.iter().any(|service| service.starts_with("sqs."))
+            });
+            assert!(!sends || may_use, "{role}: {action}");
+        }
+    }
+}
+
 /// What a role that reads seeds by SQL needs (Clean Rooms user guide, *ml-roles*).
 const SQL_ON_ANY: [&str; 3] =
     ["cleanrooms:GetCollaborationAnalysisTemplate", "cleanrooms:GetSchema", "cleanrooms:StartProtectedQuery"];

@@ -91,6 +91,8 @@ impl Stack {
         match self.resources[id]["Type"].as_str() {
             Some("AWS::S3::Bucket") => format!("arn:aws:s3:::{}", name(63)),
             Some("AWS::Lambda::Function") => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", name(64)),
+            Some("AWS::SQS::Queue") => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", name(80)),
+            Some("AWS::Events::Rule") => format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{}", name(64)),
             other => panic!("add {other:?} to arn_of"),
         }
     }
