@@ -38,7 +38,7 @@ pub(crate) struct Ended<'w> {
 }
 
 impl Ended<'_> {
-    fn violation(&self, text: String) -> Violation {
+    fn violation(&self, text: &str) -> Violation {
         Violation { execution: Some(self.id), text: format!("{}: {text}", self.execution.name()) }
     }
 
@@ -127,14 +127,14 @@ fn once(run: &Ended<'_>, ours: &[&Value], exports: &[&Value]) -> Vec<Violation> 
     let mut violations = Vec::new();
     let left = ours.iter().filter(|job| job["deletedTime"].is_null()).count();
     if left > 1 {
-        violations.push(run.violation(format!("has {left} jobs: {}", json!(ours))));
+        violations.push(run.violation(&format!("has {left} jobs: {}", json!(ours))));
     }
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     for export in exports {
         *sizes.entry(export["audienceSize"]["value"].to_string()).or_default() += 1;
     }
     for (size, count) in sizes.into_iter().filter(|(_, count)| *count > 1) {
-        violations.push(run.violation(format!("has {count} exports of size {size}")));
+        violations.push(run.violation(&format!("has {count} exports of size {size}")));
     }
     violations
 }
@@ -145,13 +145,13 @@ fn own(run: &Ended<'_>, ours: &[&Value]) -> Vec<Violation> {
     let field =
         if matches!(run.run.kind, RunKind::Segment) { "batchSegmentJobArn" } else { "audienceGenerationJobArn" };
     let Some(job) = ours.iter().find(|job| job["arn"] == output[field]) else {
-        return vec![run.violation(format!("reports a job that it has not started: {}", output[field]))];
+        return vec![run.violation(&format!("reports a job that it has not started: {}", output[field]))];
     };
     let is_own = match &run.run.kind {
         RunKind::Seed { .. } => job["seedS3Uri"].as_str().is_some_and(|uri| uri.contains(run.execution.name())),
         RunKind::Segment => job["inputPath"].to_string().contains(&format!("segments/input/{}/", run.place)),
     };
-    if is_own { Vec::new() } else { vec![run.violation(format!("reports a job with another seed: {job}"))] }
+    if is_own { Vec::new() } else { vec![run.violation(&format!("reports a job with another seed: {job}"))] }
 }
 
 /// The run names every job and export that is active or in progress.
@@ -168,12 +168,12 @@ fn followed(run: &Ended<'_>, ours: &[&Value], exports: &[&Value], services: &Ser
         |job: &Value| [&job["arn"], &job["name"]].into_iter().filter_map(Value::as_str).any(|name| says.contains(name));
     let mut violations = Vec::new();
     for job in ours.iter().filter(is_left).filter(|job| !names(job)) {
-        violations.push(run.violation(format!("does not name its job {job}")));
+        violations.push(run.violation(&format!("does not name its job {job}")));
     }
     for export in exports.iter().filter(is_left) {
         let size = format!("{}pct", export["audienceSize"]["value"]);
         if !names(export) && !says.contains(&size) {
-            violations.push(run.violation(format!("does not name its export {export}")));
+            violations.push(run.violation(&format!("does not name its export {export}")));
         }
     }
     violations
@@ -205,7 +205,7 @@ fn succeeded(run: &Ended<'_>, plan: &Plan, ours: &[&Value], exports: &[&Value]) 
     if !is_ready || exports.len() < planned || !exports.iter().all(in_time) {
         return never_began(run, plan, ours, exports, planned);
     }
-    vec![run.violation(format!("did not succeed, though its jobs finished in time: {:?}", run.execution.status()))]
+    vec![run.violation(&format!("did not succeed, though its jobs finished in time: {:?}", run.execution.status()))]
 }
 
 /// A run without its jobs has a reason: the time was too short for the queue of jobs before it.
@@ -225,7 +225,7 @@ fn never_began(run: &Ended<'_>, plan: &Plan, ours: &[&Value], exports: &[&Value]
         exports.len(),
         run.execution.status()
     );
-    vec![run.violation(text)]
+    vec![run.violation(&text)]
 }
 
 /// A history has room, and so has a state.
@@ -233,13 +233,13 @@ fn bounded(run: &Ended<'_>) -> Vec<Violation> {
     let usage = run.execution.usage();
     let mut violations = Vec::new();
     if usage.events > MAX_EVENTS {
-        violations.push(run.violation(format!("has {} events", usage.events)));
+        violations.push(run.violation(&format!("has {} events", usage.events)));
     }
     if usage.max_data_bytes > MAX_DATA_BYTES {
-        violations.push(run.violation(format!("has a state of {} bytes", usage.max_data_bytes)));
+        violations.push(run.violation(&format!("has a state of {} bytes", usage.max_data_bytes)));
     }
     if *run.execution.status() == ExecutionStatus::Running {
-        violations.push(run.violation("has not ended".to_owned()));
+        violations.push(run.violation("has not ended"));
     }
     violations
 }
@@ -251,10 +251,10 @@ fn plain(run: &Ended<'_>) -> Vec<Violation> {
     let died = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"];
     let mut violations = Vec::new();
     if !known && !died.contains(&failure.error.as_str()) {
-        violations.push(run.violation(format!("failed with {failure}")));
+        violations.push(run.violation(&format!("failed with {failure}")));
     }
     if failure.to_string().contains(MARKED) {
-        violations.push(run.violation("has a user id in its cause".to_owned()));
+        violations.push(run.violation("has a user id in its cause"));
     }
     violations
 }

@@ -1,6 +1,7 @@
 //! S3 in memory: one bucket with versions, as far as the functions use it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use axum::http::{Method, Response, Uri};
 use lookalike::execution::Moment;
@@ -89,7 +90,8 @@ impl Storage {
         for (key, object) in self.objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix)) {
             if let Some(version) = object.versions.last() {
                 let (size, time) = (version.body.len(), version.time);
-                entries += &format!(
+                let _ = write!(
+                    entries,
                     "<Contents><Key>{key}</Key><Size>{size}</Size><LastModified>{time}</LastModified></Contents>"
                 );
             }

@@ -29,8 +29,7 @@ async fn the_rules_take_uploads_and_ends_of_this_stack_and_nothing_else() {
             cases.push((change(machine, status), json!([])));
         }
     }
-    for machine in [aws.output("RedeliverStateMachineArn").unwrap(), "arn:aws:states:us-east-1:1:stateMachine:other"]
-    {
+    for machine in [aws.output("RedeliverStateMachineArn").unwrap(), "arn:aws:states:us-east-1:1:stateMachine:other"] {
         cases.push((change(machine, "FAILED"), json!([])));
     }
     let bucket = aws.output("SeedBucketName").unwrap();
