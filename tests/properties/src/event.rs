@@ -1,8 +1,9 @@
 //! S3's events, and what executions are started with.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use lookalike::execution::{Attempt, Execution, Input, Moment, read_event};
+use lookalike::execution::{Execution, Input, Moment, read_event};
 use lookalike::job;
+use lookalike::once::{Attempt, JobStart};
 use lookalike::upload::{ObjectCreated, Upload};
 use serde_json::{Value, json};
 
@@ -30,6 +31,9 @@ pub fn event(bytes: &[u8]) {
         Err(error) => tells_no_value(error, &document),
     }
     if let Err(error) = read_event::<Attempt>(document["attempt"].clone()) {
+        tells_no_value(error, &document);
+    }
+    if let Err(error) = read_event::<JobStart>(document["start"].clone()) {
         tells_no_value(error, &document);
     }
 }

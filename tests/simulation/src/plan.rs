@@ -123,7 +123,38 @@ const OPERATIONS: [&str; 11] = [
     "S3",
 ];
 
+impl PlannedRun {
+    /// Returns an upload of a seed at this time, with this export policy.
+    #[must_use]
+    pub fn seed(at: Seconds, export: &str) -> Self {
+        let kind = RunKind::Seed { export: export.to_owned(), is_foreign: false };
+        Self { at, kind, name: None, repeated: Vec::new(), stopped: None, deleted: None }
+    }
+}
+
 impl Plan {
+    /// Returns a world without faults: jobs take an hour, exports ten minutes.
+    #[must_use]
+    pub fn calm(runs: Vec<PlannedRun>) -> Self {
+        Self {
+            random_seed: 7,
+            runs,
+            outages: Vec::new(),
+            rates: Rates::default(),
+            list_lag: 0,
+            max_late: 0,
+            function_skew: 0,
+            service_skew: 0,
+            generation_quota: 10,
+            export_quota: 20,
+            generation_seconds: HOUR,
+            export_seconds: 10 * MINUTE,
+            deadline_seconds: 48 * HOUR,
+            poll: (13, 900),
+            drops_tags: false,
+        }
+    }
+
     /// Draws a world.
     #[must_use]
     pub fn draw(random_seed: u64) -> Self {

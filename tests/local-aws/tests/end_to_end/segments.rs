@@ -104,7 +104,7 @@ async fn a_job_that_is_active_with_an_error_in_each_line_is_no_success() {
     let request = request(aws, "unknown-items", ITEMS, &unknown).await;
     let run = run_of_input(aws, WORKFLOW, "unknown-items", &request).await;
     assert_eq!(run.error.as_deref(), Some("SegmentFailed"));
-    let cause = run.cause.unwrap();
+    let cause = run.cause.clone().unwrap();
     assert!(cause.contains("each of its 4 lines is an error"), "{cause}");
     let (place, page, twin) = report(aws, &run).await;
     assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
@@ -149,7 +149,7 @@ async fn a_segment_job_that_fails_tells_the_services_reason() {
     let request = request(aws, "failing-segment", ITEMS, &data("segment-items.jsonl")).await;
     let run = run_of_input(aws, WORKFLOW, "failing-segment", &request).await;
     assert_eq!((&run.status, run.error.as_deref()), (&ExecutionStatus::Failed, Some("SegmentFailed")));
-    let cause = run.cause.unwrap();
+    let cause = run.cause.clone().unwrap();
     assert!(cause.contains("The role may not read the input."), "{cause}");
     let (place, page, twin) = report(aws, &run).await;
     assert!(cause.ends_with(&format!(" Report: {place}.")), "{cause}");
