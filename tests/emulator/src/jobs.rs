@@ -176,12 +176,7 @@ impl GenerationJob {
             "arn": self.arn,
             "status": if is_gone { "DELETED" } else { self.progress.status_name(Api::CleanRoomsMl) },
             "createTime": timestamp(self.progress.created),
-            "updateTime": timestamp(self.progress.updated),
             "deletedTime": self.deleted.map(timestamp),
-            "seedS3Uri": match &self.request.seed.source {
-                SeedSource::DataSource(file) => Some(&file.s3_uri),
-                SeedSource::SqlParameters(_) => None,
-            },
             "tags": self.request.tags,
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -226,10 +221,8 @@ impl ExportJob {
             "name": self.request.name,
             "audienceGenerationJobArn": self.request.job,
             "audienceSize": self.request.size,
-            "description": self.request.description,
             "status": self.progress.status_name(Api::CleanRoomsMl),
             "createTime": timestamp(self.progress.created),
-            "updateTime": timestamp(self.progress.updated),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
     }
@@ -265,8 +258,6 @@ impl SegmentJob {
             "solutionVersionArn": self.request.solution_version,
             "status": self.progress.status_name(Api::Personalize),
             "createTime": timestamp(self.progress.created),
-            "updateTime": timestamp(self.progress.updated),
-            "inputPath": self.request.input.path,
             "tags": Some(&self.request.tags).filter(|tags| !tags.is_empty()),
             "fault": self.progress.fault.as_ref().map(Kind::name),
         }))
@@ -380,6 +371,32 @@ impl Jobs {
             "exportJobs": self.exports.values().map(ExportJob::record).collect::<Vec<_>>(),
             "segmentJobs": self.segments.values().map(SegmentJob::record).collect::<Vec<_>>(),
         })
+    }
+
+    /// Returns the same with what a simulation compares: when each job changed, and what it was started with.
+    pub(crate) fn started_with(&self) -> Value {
+        let mut started = self.started();
+        let there = self.generations.iter().chain(&self.gone);
+        let generations: BTreeMap<_, _> = there.collect();
+        let mut add = |list: &str, place: usize, updated: SystemTime, name: &str, value: Value| {
+            let record = &mut started[list][place];
+            record["updateTime"] = timestamp(updated).into();
+            record[name] = value;
+        };
+        for (place, job) in generations.into_values().enumerate() {
+            let seed = match &job.request.seed.source {
+                SeedSource::DataSource(file) => json!(file.s3_uri),
+                SeedSource::SqlParameters(_) => Value::Null,
+            };
+            add("generationJobs", place, job.progress.updated, "seedS3Uri", seed);
+        }
+        for (place, job) in self.exports.values().enumerate() {
+            add("exportJobs", place, job.progress.updated, "description", json!(job.request.description));
+        }
+        for (place, job) in self.segments.values().enumerate() {
+            add("segmentJobs", place, job.progress.updated, "inputPath", json!(job.request.input.path));
+        }
+        started
     }
 
     /// Returns the segment job of that ARN and its number.

@@ -120,10 +120,10 @@ impl Emulator {
         http::answer_now(&self.0, request)
     }
 
-    /// Returns every job that was ever started, as `GET /_emulator/jobs` does.
+    /// Returns every job that was ever started, as `GET /_emulator/jobs` does, and what it was started with.
     #[must_use]
     pub fn started_jobs(&self) -> serde_json::Value {
-        self.0.started_jobs()
+        self.0.jobs_started_with()
     }
 
     /// Serves until `stop` is ready.

@@ -139,6 +139,11 @@ impl Service {
         self.jobs().started()
     }
 
+    /// Returns the same with what each was started with.
+    pub(crate) fn jobs_started_with(&self) -> Value {
+        self.jobs().started_with()
+    }
+
     /// Makes jobs and exports older, and returns their number.
     pub(crate) fn age(&self, name_prefix: &str, by: Duration) -> usize {
         self.jobs().age(name_prefix, by)

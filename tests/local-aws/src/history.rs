@@ -40,6 +40,12 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// Returns how the keys of its checked files begin: each call of `check-request` has its own.
+    #[must_use]
+    pub fn checked_prefix(&self) -> String {
+        format!("{}-", self.report_folder().replacen("reports/", "checked/", 1).trim_end_matches('/'))
+    }
+
     /// Returns the folder of its report in the stack's bucket, as the key of a prefix that ends with `/`.
     #[must_use]
     pub fn report_folder(&self) -> String {

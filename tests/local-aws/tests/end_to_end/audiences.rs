@@ -54,7 +54,9 @@ async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_t
     assert_eq!(answer["skipped"], json!([]));
 
     let bucket = aws.output("SeedBucketName").unwrap();
-    let copy = aws.read(&format!("s3://{bucket}/checked/{}.jsonl", run.name)).await.unwrap();
+    let checked = aws.list(&format!("s3://{bucket}/{}", run.checked_prefix())).await.unwrap();
+    let copy = checked.iter().find(|place| place.ends_with(".jsonl")).unwrap();
+    let copy = aws.read(copy).await.unwrap();
     assert_eq!(users(&String::from_utf8(copy).unwrap()), users(&seed));
 
     let scores: Vec<f64> = answer["metrics"]["relevanceMetrics"]
@@ -104,7 +106,7 @@ async fn a_broken_seed_ends_as_invalid_seed_with_nothing_started() {
         assert!(cause.contains(what) && cause.contains(&key), "{cause}");
         assert_eq!(accepted(aws, "StartAudienceGenerationJob", &run.name).await, 0);
         let bucket = aws.output("SeedBucketName").unwrap();
-        assert_eq!(aws.list(&format!("s3://{bucket}/checked/{}", run.name)).await.unwrap(), Vec::<String>::new());
+        assert_eq!(aws.list(&format!("s3://{bucket}/{}", run.checked_prefix())).await.unwrap(), Vec::<String>::new());
     }
 }
 
@@ -365,11 +367,11 @@ async fn a_seed_of_any_size_is_read_within_the_functions_memory_and_a_refused_on
         let key = format!("seeds/large/{name}");
         aws.upload(&key, body, &[("export", "none")]).await.unwrap();
         let run = run_of_upload(aws, &key).await;
-        let copy = aws.list(&format!("s3://{bucket}/checked/{}", run.name)).await.unwrap();
+        let copy = aws.list(&format!("s3://{bucket}/{}", run.checked_prefix())).await.unwrap();
         match end {
             Ok(()) => {
                 assert_eq!(answered(&run)["seed"]["uniqueUsers"], 500_000);
-                let copied = aws.read(&format!("s3://{bucket}/checked/{}.jsonl", run.name)).await.unwrap();
+                let copied = aws.read(copy.iter().find(|place| place.ends_with(".jsonl")).unwrap()).await.unwrap();
                 assert!(copied == largest.as_bytes());
             }
             Err(why) => {
