@@ -19,6 +19,9 @@ const MAX_DATA_BYTES: usize = 200 * 1_024;
 /// two checks, and the longest doubt about a start.
 const MARGIN: i64 = 7_200;
 
+/// The errors of a function that died.
+const DEATHS: [&str; 4] = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"];
+
 /// What must be true and is not.
 #[derive(Clone, Debug)]
 pub struct Violation {
@@ -216,7 +219,13 @@ fn never_began(run: &Ended<'_>, plan: &Plan, ours: &[&Value], exports: &[&Value]
         + 2 * plan.export_seconds * rounds(all_exports, plan.export_quota)
         + 180 * (all_exports + plan.runs.len()) as u64;
     let outages: u64 = plan.outages.iter().map(|outage| outage.to - outage.from).sum();
-    if ours.iter().any(|job| job["status"] == "CREATE_FAILED") || needed + outages + 14_400 > plan.deadline_seconds {
+    // A check that dies three times in a row fails: its seed is taken to need more memory or time than there is.
+    let died_in_check =
+        matches!(run.execution.status(), ExecutionStatus::Failed(failure) if DEATHS.contains(&failure.error.as_str()));
+    if (died_in_check && ours.is_empty())
+        || ours.iter().any(|job| job["status"] == "CREATE_FAILED")
+        || needed + outages + 14_400 > plan.deadline_seconds
+    {
         return Vec::new();
     }
     let text = format!(
@@ -248,9 +257,8 @@ fn bounded(run: &Ended<'_>) -> Vec<Violation> {
 fn plain(run: &Ended<'_>) -> Vec<Violation> {
     let ExecutionStatus::Failed(failure) = run.execution.status() else { return Vec::new() };
     let known = lookalike::ErrorName::ALL.iter().any(|name| name.as_str() == failure.error);
-    let died = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"];
     let mut violations = Vec::new();
-    if !known && !died.contains(&failure.error.as_str()) {
+    if !known && !DEATHS.contains(&failure.error.as_str()) {
         violations.push(run.violation(&format!("failed with {failure}")));
     }
     if failure.to_string().contains(MARKED) {
