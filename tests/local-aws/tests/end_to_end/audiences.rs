@@ -55,7 +55,7 @@ async fn an_upload_of_a_planted_groups_seed_ends_in_an_audience_that_is_mostly_t
 
     let bucket = aws.output("SeedBucketName").unwrap();
     let checked = aws.list(&format!("s3://{bucket}/{}", run.checked_prefix())).await.unwrap();
-    let copy = checked.iter().find(|place| place.ends_with(".jsonl")).unwrap();
+    let copy = checked.iter().find(|place| place.contains(".jsonl")).unwrap();
     let copy = aws.read(copy).await.unwrap();
     assert_eq!(users(&String::from_utf8(copy).unwrap()), users(&seed));
 
@@ -371,7 +371,7 @@ async fn a_seed_of_any_size_is_read_within_the_functions_memory_and_a_refused_on
         match end {
             Ok(()) => {
                 assert_eq!(answered(&run)["seed"]["uniqueUsers"], 500_000);
-                let copied = aws.read(copy.iter().find(|place| place.ends_with(".jsonl")).unwrap()).await.unwrap();
+                let copied = aws.read(copy.iter().find(|place| place.contains(".jsonl")).unwrap()).await.unwrap();
                 assert!(copied == largest.as_bytes());
             }
             Err(why) => {

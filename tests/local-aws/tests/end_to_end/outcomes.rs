@@ -140,7 +140,7 @@ async fn record(aws: &LocalAws, run: &str) -> (String, Value) {
 
 /// Makes the function in this process, with the local AWS and a clock that is ahead: an execution must have ended a quarter
 /// of an hour ago.
-async fn function_ahead(aws: &LocalAws, ahead: Duration) -> PublishOutcome {
+fn function_ahead(aws: &LocalAws, ahead: Duration) -> PublishOutcome {
     let clock = StaticTimeSource::new(SystemTime::now() + ahead);
     let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY.0, ACCESS_KEY.1, None, None, "local AWS");
     let config = SdkConfig::builder()
@@ -182,7 +182,7 @@ async fn an_outcome_whose_event_was_lost_is_found_by_the_sweep() {
     let queue = script(aws, &["outcomes.py", "subscribe", outputs[0], outputs[1]]).await;
     let ahead = Duration::from_mins(20);
     let end = (SystemTime::now() + ahead + Duration::from_mins(2)).into();
-    let swept = Box::pin(async { function_ahead(aws, ahead).await.handle(hourly(), end, Vec::new()).await });
+    let swept = Box::pin(async { function_ahead(aws, ahead).handle(hourly(), end, Vec::new()).await });
     let Answer::Published { published } = swept.await.unwrap() else { panic!() };
     assert!(published >= 1);
     let (subject, _, event) = heard(aws, queue.trim(), &run.arn).await;
