@@ -311,8 +311,7 @@ pub async fn attempt<S: JobService>(
 
 /// The start after the deadline, else the start itself.
 fn expired(start: JobStart, deadline: Deadline, names: &[JobName], now: Moment) -> JobStart {
-    let names: Vec<&str> = names.iter().map(JobName::as_str).collect();
-    start.at(now, deadline, &format!("the job {}", names.join(" or ")))
+    start.at(now, deadline, &named(names))
 }
 
 fn of_another_run(name: &JobName) -> Error {
@@ -331,14 +330,22 @@ enum LookUp<J> {
 }
 
 async fn look_up<S: JobService>(names: &[JobName], attempt_time: Moment, service: &S) -> Result<LookUp<S::Job>, Error> {
+    // The run may give up with this error, so it names the job.
+    let looking = |error: Error| error.doing(format_args!("looking for {}", named(names)));
     let mut found = LookUp::Nothing;
-    for (name, job) in service.list(names).await? {
-        if service.is_ours(&job, attempt_time).await? {
+    for (name, job) in service.list(names).await.map_err(looking)? {
+        if service.is_ours(&job, attempt_time).await.map_err(looking)? {
             return Ok(LookUp::Ours((name, job)));
         }
         found = LookUp::Others;
     }
     Ok(found)
+}
+
+/// The job, by all names that it can have.
+fn named(names: &[JobName]) -> String {
+    let names: Vec<&str> = names.iter().map(JobName::as_str).collect();
+    format!("the job {}", names.join(" or "))
 }
 
 #[cfg(test)]
@@ -464,6 +471,19 @@ mod tests {
         let (start, job, calls) = attempt_at(&Service::default(), unknown_since(60), 5_000, 0);
         assert_eq!((start.state, start.since, job), (StartState::Unknown, Some(moment(60)), None));
         assert_eq!(calls, ["list first second"]);
+    }
+
+    #[test]
+    fn a_run_that_gives_up_its_look_up_names_the_job() {
+        let service =
+            Service { list: Some(vec![("first", "ours")]), proof: Some(ErrorName::AccessDenied), ..Service::default() };
+        let (start, ..) = attempt_at(&service, unknown_since(60), 100, 0);
+        assert_eq!(start.failing_since, Some(moment(100)));
+        let (start, ..) = attempt_at(&service, start, 100 + 1_800, 0);
+        assert_eq!((start.state, start.error.as_deref()), (StartState::Rejected, Some("AccessDenied")));
+        let cause = start.cause.unwrap();
+        assert!(cause.starts_with("looking for the job first or second: "), "{cause}");
+        assert!(cause.contains("It is not known whether an earlier attempt has started the job"), "{cause}");
     }
 
     #[test]
