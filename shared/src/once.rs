@@ -241,8 +241,8 @@ pub trait JobService {
     /// Returns the jobs of these names, from one complete list.
     async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, Self::Job)>, Error>;
 
-    /// Returns whether the run started this job. `attempt_time` is used if the service does not show when it was created.
-    async fn is_ours(&self, job: &Self::Job, attempt_time: Moment) -> Result<bool, Error>;
+    /// Returns whether the run started this job.
+    async fn is_ours(&self, job: &Self::Job) -> Result<bool, Error>;
 }
 
 /// A job of the run and its name.
@@ -260,9 +260,8 @@ pub async fn attempt<S: JobService>(
 ) -> (JobStart, Option<Named<S::Job>>) {
     let mut start = start.before(attempt);
     if start.is_unknown() {
-        let since = start.since.unwrap_or(attempt.entered_time);
         let read_time = clock();
-        match look_up(names, since, service).await {
+        match look_up(names, service).await {
             Ok(LookUp::Ours(job)) => return (start.started(attempt.entered_time), Some(job)),
             Ok(_) if start.is_surely_absent(read_time) => {}
             Ok(_) => return (expired(start, deadline, names, clock()), None),
@@ -285,14 +284,13 @@ pub async fn attempt<S: JobService>(
     let mut taken = None;
     for name in names {
         match service.start(name).await {
-            Ok(job) => match service.is_ours(&job, attempt.entered_time).await {
+            Ok(job) => match service.is_ours(&job).await {
                 Ok(true) => return (start.started(attempt.entered_time), Some((name.clone(), job))),
                 Ok(false) => taken = Some(of_another_run(name)),
                 Err(error) => return (start.unknown(&error, attempt), None),
             },
             Err(error) if error.name == ErrorName::Conflict => {
-                let since = start.since.unwrap_or(attempt.entered_time);
-                match look_up(std::slice::from_ref(name), since, service).await {
+                match look_up(std::slice::from_ref(name), service).await {
                     Ok(LookUp::Ours(job)) => return (start.started(attempt.entered_time), Some(job)),
                     Ok(LookUp::Others) => taken = Some(of_another_run(name)),
                     Ok(LookUp::Nothing) => match start.in_conflict(&error, attempt, clock()) {
@@ -329,12 +327,12 @@ enum LookUp<J> {
     Nothing,
 }
 
-async fn look_up<S: JobService>(names: &[JobName], attempt_time: Moment, service: &S) -> Result<LookUp<S::Job>, Error> {
+async fn look_up<S: JobService>(names: &[JobName], service: &S) -> Result<LookUp<S::Job>, Error> {
     // The run may give up with this error, so it names the job.
     let looking = |error: Error| error.doing(format_args!("looking for {}", named(names)));
     let mut found = LookUp::Nothing;
     for (name, job) in service.list(names).await.map_err(looking)? {
-        if service.is_ours(&job, attempt_time).await.map_err(looking)? {
+        if service.is_ours(&job).await.map_err(looking)? {
             return Ok(LookUp::Ours((name, job)));
         }
         found = LookUp::Others;
@@ -396,7 +394,7 @@ mod tests {
             Ok(list.iter().filter(|(job, _)| names.contains(job)).map(|(job, id)| (name(job), (*id).into())).collect())
         }
 
-        async fn is_ours(&self, job: &String, _: Moment) -> Result<bool, Error> {
+        async fn is_ours(&self, job: &String) -> Result<bool, Error> {
             self.proof.map_or(Ok(job.starts_with("ours")), |name| Err(Error::new(name, "because")))
         }
     }

@@ -6,7 +6,7 @@ use aws_sdk_cleanroomsml::types::{
     AudienceGenerationJobDataSource, ComputeConfiguration, ProtectedQuerySqlParameters, S3ConfigMap,
     WorkerComputeConfiguration, WorkerComputeConfigurationProperties, WorkerComputeType,
 };
-use lookalike::execution::{Execution, Moment};
+use lookalike::execution::Execution;
 use lookalike::job::{self, Evidence, RUN_TAG};
 use lookalike::once::JobService;
 use lookalike::request::{AudienceRequest, SeedAudience, SeedSource, SqlComputeConfiguration, SqlText};
@@ -104,7 +104,7 @@ impl JobService for Jobs<'_> {
         Ok(found)
     }
 
-    async fn is_ours(&self, arn: &String, _: Moment) -> Result<bool, Error> {
+    async fn is_ours(&self, arn: &String) -> Result<bool, Error> {
         let job = self.ml.get_audience_generation_job().audience_generation_job_arn(arn).send().await;
         let job = match job {
             Ok(job) => job,

@@ -27,11 +27,11 @@ pub(crate) struct Jobs<'a> {
     pub(crate) is_recipe_skipped: Cell<bool>,
 }
 
-/// A segment job: its ARN, and when it was created if that is known.
+/// A segment job: its ARN, and when it was created.
 #[derive(Clone)]
 pub(crate) struct SegmentJob {
     pub(crate) arn: String,
-    create_time: Option<Moment>,
+    create_time: Moment,
 }
 
 impl JobService for Jobs<'_> {
@@ -78,7 +78,8 @@ impl JobService for Jobs<'_> {
             // Whether it was started is not known.
             Error::new(ErrorName::ServiceUnavailable, "the service answered no batchSegmentJobArn.").doing(&doing)
         })?;
-        Ok(SegmentJob { arn, create_time: None })
+        // Personalize rejects a name that is in use, so the job is new.
+        Ok(SegmentJob { arn, create_time: self.execution.start_time })
     }
 
     async fn list(&self, names: &[JobName]) -> Result<Vec<(JobName, SegmentJob)>, Error> {
@@ -90,8 +91,9 @@ impl JobService for Jobs<'_> {
             let page = page.map_err(|error| Error::from(error).doing("listing batch segment jobs"))?;
             for job in page.batch_segment_jobs() {
                 let name = names.iter().find(|name| job.job_name() == Some(name.as_str()));
-                if let (Some(name), Some(arn)) = (name, job.batch_segment_job_arn()) {
-                    let create_time = job.creation_date_time().copied().map(Moment::from);
+                let job = job.batch_segment_job_arn().zip(job.creation_date_time());
+                if let (Some(name), Some((arn, time))) = (name, job) {
+                    let create_time = Moment::from(*time);
                     found.push((name.clone(), SegmentJob { arn: arn.to_owned(), create_time }));
                 }
             }
@@ -99,14 +101,12 @@ impl JobService for Jobs<'_> {
         Ok(found)
     }
 
-    /// Personalize rejects a name that is in use, so a job that was just started is new.
-    async fn is_ours(&self, job: &SegmentJob, attempt_time: Moment) -> Result<bool, Error> {
+    async fn is_ours(&self, job: &SegmentJob) -> Result<bool, Error> {
         let tags = self.personalize.list_tags_for_resource().resource_arn(&job.arn).send().await;
         let tags =
             tags.map_err(|error| Error::from(error).doing(format_args!("proving batch segment job {}", job.arn)))?;
         let run_tag = tags.tags().iter().find(|tag| tag.tag_key() == RUN_TAG).map(Tag::tag_value);
-        let create_time = job.create_time.unwrap_or(attempt_time);
-        Ok(Evidence { create_time, run_tag, description: None }.is_of(self.execution))
+        Ok(Evidence { create_time: job.create_time, run_tag, description: None }.is_of(self.execution))
     }
 }
 
