@@ -23,6 +23,8 @@ use crate::storage::Storage;
 
 const ACCOUNT: &str = "123456789012";
 const OTHER_ACCOUNT: &str = "444455556666";
+/// The longest time that a function takes, in milliseconds: shorter than the timeout of every task.
+const MAX_CALL_MS: u64 = 25_000;
 /// A world that has not ended after this time, in seconds from its begin, never ends.
 const MAX_SECONDS: u64 = 40 * 86_400;
 
@@ -71,6 +73,8 @@ enum Event {
     Stop(usize),
     Redrive(usize),
     Delete(usize),
+    /// A function answers.
+    Answer(TaskToken, Result<Value, Failure>),
 }
 
 /// A task that a function works on.
@@ -346,7 +350,9 @@ impl Simulated<'_> {
         };
         self.note(token, &state, &format!("{what} [{}] {text}", made.join(", ")), steps);
         if let Some(answer) = answer {
-            steps.answer(token, answer);
+            // The calls were made when the function began. Until it answers, the execution can be stopped.
+            let duration = Duration::from_millis(self.rng.u64(100..MAX_CALL_MS));
+            steps.schedule(duration, Event::Answer(token, answer));
         }
     }
 
@@ -506,6 +512,7 @@ impl World for Simulated<'_> {
                 }
             }
             Event::Delete(place) => self.delete(place, steps),
+            Event::Answer(token, answer) => steps.answer(token, answer),
         }
     }
 
